@@ -1,0 +1,131 @@
+"""A mixed-up operator: one clear sentence and the right exit code each."""
+
+import os
+import socket
+import subprocess
+import unittest
+
+from cluster import WEFT, ClusterTest, wait_until
+
+OK, NO, USAGE, NO_NODE, TIMED_OUT, CONFIG = 0, 1, 2, 3, 5, 78
+
+
+def weft(*args, env=None):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
+    environment.update(env or {})
+    return subprocess.run(
+        [WEFT, *args],
+        capture_output=True,
+        timeout=30,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
+class MixedUpOperator(ClusterTest):
+    def refused(self, code, words, *args, env=None):
+        """Exits with `code` and says one sentence with all of `words`."""
+        result = weft(*args, env=env)
+        said = result.stderr.decode() + result.stdout.decode()
+        self.assertEqual(result.returncode, code, said)
+        for word in words:
+            self.assertIn(word, said)
+        return said
+
+    def file(self, text):
+        path = os.path.join(self.cluster.dir, "weft.ini")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def test_a_wrong_key_names_the_nearest(self):
+        path = self.file("[gossip]\nintervall = 1s\n")
+        self.refused(CONFIG, [f"{path}:2", "intervall", "interval"], "check-config", path)
+        self.refused(CONFIG, ["intervall"], "run", "-c", path)
+
+    def test_a_wrong_value_gives_the_bound(self):
+        self.refused(CONFIG, ["gossip.interval", "5y"], "run", "-s", "gossip.interval=5y")
+
+    def test_every_mistake_in_a_file_is_told(self):
+        path = self.file("[gossip]\ninterval = 0\nfanout = none\n[nodes]\nid = 1\n")
+        self.refused(CONFIG, [f"{path}:2", f"{path}:3", f"{path}:4"], "check-config", path)
+
+    def test_an_unreadable_file(self):
+        self.refused(CONFIG, ["/nowhere/weft.ini"], "run", "-c", "/nowhere/weft.ini")
+
+    def test_an_open_port_without_a_key(self):
+        self.refused(
+            CONFIG, ["insecure", "0.0.0.0"], "run", "-s", "gossip.bind=0.0.0.0:0"
+        )
+
+    def test_an_unknown_variable(self):
+        self.refused(
+            CONFIG,
+            ["WEFT_GOSSIP_INTERVALL", "WEFT_GOSSIP_INTERVAL"],
+            "check-config",
+            env={"WEFT_GOSSIP_INTERVALL": "1s"},
+        )
+
+    def test_a_verb_that_does_not_exist(self):
+        self.refused(USAGE, ["member", "members"], "member")
+
+    def test_no_node_at_the_socket(self):
+        path = os.path.join(self.cluster.dir, "none")
+        for verb in (["members"], ["info"], ["kv", "get", "a"], ["send", "words"], ["recv", "words"]):
+            self.refused(NO_NODE, [path], *verb, "-S", path)
+
+    def test_a_port_in_use(self):
+        taken = socket.socket()
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        addr = f"127.0.0.1:{taken.getsockname()[1]}"
+        node = self.cluster.node(1, **{"shuffle.bind": addr}).start(wait=False)
+        self.assertEqual(node.process.wait(20), NO)
+        self.assertIn(addr, node.log())
+        self.assertIn("in use", node.log())
+
+    def test_a_seed_that_does_not_resolve_ends_nothing(self):
+        node = self.cluster.node(1, seeds=["no-such-host.invalid:7741"]).start()
+        wait_until("it is told", lambda: "no-such-host.invalid" in node.log())
+        self.assertEqual(node.run("info").returncode, OK)
+
+    def test_a_second_node_with_our_id(self):
+        first = self.cluster.node(1).start()
+        second = self.cluster.node(1, seeds=[first.gossip_addr()]).start(wait=False)
+        self.assertEqual(second.process.wait(60), NO)
+        self.assertIn("set [node] id", second.log())
+        self.assertIn(first.gossip_addr(), second.log())
+        self.assertEqual(first.run("health").returncode, OK)
+
+    def test_a_socket_that_another_node_has(self):
+        first = self.cluster.node(1).start()
+        second = self.cluster.node(2, **{"node.socket": first.socket}).start(wait=False)
+        self.assertEqual(second.process.wait(20), NO)
+        self.assertIn(first.socket, second.log())
+        self.assertEqual(first.run("info").returncode, OK)
+
+    def test_keys_that_are_refused(self):
+        node = self.cluster.node(1).start()
+        for key, value, word in (
+            ("k" * 256, "v", "255"),
+            ("", "v", "empty"),
+            ("big", "v" * 8193, "max_value"),
+            ("shuffle:addr", "v", "shuffle:"),
+            ("weft:sinks", "v", "weft:"),
+        ):
+            result = node.run("kv", "set", key, value)
+            self.assertEqual(result.returncode, NO, (key, result))
+            self.assertIn(word, result.stderr.decode())
+
+    def test_a_data_dir_in_use(self):
+        kept = os.path.join(self.cluster.dir, "kept")
+        first = self.cluster.node(1, **{"node.data_dir": kept}).start()
+        second = self.cluster.node(2, **{"node.data_dir": kept}).start(wait=False)
+        self.assertEqual(second.process.wait(20), NO)
+        self.assertIn("data_dir", second.log())
+        first.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=0)
