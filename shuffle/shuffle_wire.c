@@ -226,7 +226,7 @@ static void put_sinks(struct writer *w, const struct shuffle_wire_sinks *sinks)
     size_t count = shuffle_wire_sinks_count(sinks);
 
     assert(sinks->packed.size % SHUFFLE_SINK_BYTES == 0);
-    assert(count >= 1 && count <= UINT16_MAX);
+    assert(count >= 1 && count <= SHUFFLE_SINKS_MAX);
     writer_u64le(w, sinks->epoch);
     writer_u16le(w, (uint16_t)count);
     writer_put(w, sinks->packed);
@@ -255,7 +255,7 @@ static bool get_sinks(struct reader *r, struct shuffle_wire_sinks *sinks)
     sinks->epoch = reader_u64le(r);
     count = reader_u16le(r);
     sinks->packed = reader_take(r, count * SHUFFLE_SINK_BYTES);
-    return !r->failed && are_ascending(sinks);
+    return !r->failed && count <= SHUFFLE_SINKS_MAX && are_ascending(sinks);
 }
 
 void shuffle_wire_encode_open(

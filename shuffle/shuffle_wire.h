@@ -50,6 +50,7 @@ enum {
     SHUFFLE_FRAME_MAX = 1 << 20, /* length field of any frame but 05 */
     SHUFFLE_DATA_FRAME_MAX = 64 << 10, /* of a DATA frame of several records */
     SHUFFLE_MAX_FRAME_EXTRA = 64, /* what 05 may have above `max_frame` */
+    SHUFFLE_SINKS_MAX = 4096, /* of one placement */
     SHUFFLE_STAGE_MAX = 64, /* bytes of a stage's name */
     SHUFFLE_VERSION = 1, /* of the protocol in GREET */
     SHUFFLE_HASH_XXH3 = 1,
@@ -174,7 +175,7 @@ struct shuffle_sink_id {
 /* The sinks of a placement as the wire has them, 24 bytes each. */
 struct shuffle_wire_sinks {
     uint64_t epoch;
-    struct bytes packed; /* a multiple of 24; node ids ascend strictly */
+    struct bytes packed; /* 1 to SHUFFLE_SINKS_MAX; node ids ascend strictly */
 };
 
 size_t shuffle_wire_sinks_count(const struct shuffle_wire_sinks *sinks);

@@ -748,6 +748,36 @@ static void impossible_values_are_refused(void **state)
     }
 }
 
+static bool opens_with_sinks(size_t count)
+{
+    size_t size = 40 + 10 + count * SHUFFLE_SINK_BYTES;
+    uint8_t *payload = malloc(size);
+    struct writer w = writer_of(payload, size);
+    struct shuffle_wire_open open;
+    bool is_well_formed;
+
+    assert_non_null(payload);
+    encode_open(&w);
+    w.size = 39; /* the head, up to the placement */
+    writer_u64le(&w, 0);
+    writer_u16le(&w, (uint16_t)count);
+    for (uint64_t i = 1; i <= count; i++) {
+        shuffle_wire_put_sink(&w, &(struct shuffle_sink_id){i, 1, 1});
+    }
+    assert_false(w.failed);
+    is_well_formed = shuffle_wire_decode_open(writer_bytes(&w), &open);
+    free(payload);
+    return is_well_formed;
+}
+
+static void a_placement_has_a_bounded_number_of_sinks(void **state)
+{
+    (void)state;
+    assert_true(opens_with_sinks(2));
+    assert_true(opens_with_sinks(SHUFFLE_SINKS_MAX));
+    assert_false(opens_with_sinks(SHUFFLE_SINKS_MAX + 1));
+}
+
 static void a_writer_that_is_full_says_so(void **state)
 {
     (void)state;
@@ -916,6 +946,7 @@ int main(void)
             cmocka_unit_test(every_frame_is_read_and_each_truncation_refused),
             cmocka_unit_test(fixed_frames_may_grow_and_others_may_not),
             cmocka_unit_test(impossible_values_are_refused),
+            cmocka_unit_test(a_placement_has_a_bounded_number_of_sinks),
             cmocka_unit_test(a_writer_that_is_full_says_so),
             cmocka_unit_test(each_tag_has_its_limit),
             cmocka_unit_test(unknown_tags_are_skipped_from_80_to_bf_alone),
