@@ -1,0 +1,142 @@
+#include "gossip/gossip_id.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    ITEM_MAX_BYTES = 256,
+    OCTETS_IPV4 = 4,
+    OCTETS_IPV6 = 16,
+};
+
+static_assert(GOSSIP_ID_MIN_BYTES == 2 + 8 + 1 + OCTETS_IPV4 + 2,
+        "the smallest id: empty name, generation, family, octets, port");
+
+static size_t octets_of(uint8_t family)
+{
+    switch (family) {
+    case ADDR_IPV4:
+        return OCTETS_IPV4;
+    case ADDR_IPV6:
+        return OCTETS_IPV6;
+    default:
+        return 0;
+    }
+}
+
+int gossip_id_compare(const struct gossip_id *a, const struct gossip_id *b)
+{
+    int order = bytes_compare(a->node_id, b->node_id);
+
+    if (order != 0) {
+        return order;
+    }
+    if (a->generation != b->generation) {
+        return a->generation < b->generation ? -1 : 1;
+    }
+    return addr_compare(&a->addr, &b->addr);
+}
+
+bool gossip_id_equal(const struct gossip_id *a, const struct gossip_id *b)
+{
+    return a->generation == b->generation &&
+           bytes_equal(a->node_id, b->node_id) &&
+           addr_equal(&a->addr, &b->addr);
+}
+
+size_t gossip_id_bytes(const struct gossip_id *id)
+{
+    return 2 + id->node_id.size + 8 + 1 + octets_of(id->addr.family) + 2;
+}
+
+void gossip_id_encode(struct writer *w, const struct gossip_id *id)
+{
+    size_t octets = octets_of(id->addr.family);
+
+    assert(octets > 0);
+    writer_string16(w, id->node_id);
+    writer_u64le(w, id->generation);
+    writer_u8(w, id->addr.family);
+    writer_put(w, bytes_of(id->addr.octets, octets));
+    writer_u16le(w, id->addr.port);
+}
+
+enum gossip_drop gossip_id_decode(struct reader *r, struct gossip_id *id)
+{
+    struct bytes octets;
+
+    *id = (struct gossip_id){.node_id = reader_string16(r)};
+    id->generation = reader_u64le(r);
+    id->addr.family = reader_u8(r);
+    if (!r->failed && octets_of(id->addr.family) == 0) {
+        return GOSSIP_DROP_FAMILY;
+    }
+    octets = reader_take(r, octets_of(id->addr.family));
+    id->addr.port = reader_u16le(r);
+    if (r->failed) {
+        return GOSSIP_DROP_NONE;
+    }
+    memcpy(id->addr.octets, octets.data, octets.size);
+    return bytes_is_utf8(id->node_id) ? GOSSIP_DROP_NONE : GOSSIP_DROP_TEXT;
+}
+
+struct items {
+    uint8_t *data;
+    size_t item_bytes;
+};
+
+static void *item_at(const struct items *s, size_t index)
+{
+    return s->data + index * s->item_bytes;
+}
+
+static bool is_before(const struct items *s, size_t left, size_t right)
+{
+    const struct gossip_id *a = item_at(s, left);
+    const struct gossip_id *b = item_at(s, right);
+    int order = gossip_id_compare(a, b);
+
+    return order < 0 || (order == 0 && a->node_id.data < b->node_id.data);
+}
+
+static void swap_items(const struct items *s, size_t left, size_t right)
+{
+    uint8_t held[ITEM_MAX_BYTES];
+
+    memcpy(held, item_at(s, left), s->item_bytes);
+    memcpy(item_at(s, left), item_at(s, right), s->item_bytes);
+    memcpy(item_at(s, right), held, s->item_bytes);
+}
+
+/* Lets the item at `root` sink until no child of its heap is greater. */
+static void sift_down(const struct items *s, size_t root, size_t count)
+{
+    size_t child = 2 * root + 1;
+
+    while (child < count) {
+        if (child + 1 < count && is_before(s, child, child + 1)) {
+            child++;
+        }
+        if (!is_before(s, root, child)) {
+            return;
+        }
+        swap_items(s, root, child);
+        root = child;
+        child = 2 * root + 1;
+    }
+}
+
+void gossip_id_sort(void *items, size_t count, size_t item_bytes)
+{
+    struct items s = {.data = items, .item_bytes = item_bytes};
+
+    assert(item_bytes >= sizeof(struct gossip_id));
+    assert(item_bytes <= ITEM_MAX_BYTES);
+    for (size_t root = count / 2; root > 0; root--) {
+        sift_down(&s, root - 1, count);
+    }
+    for (size_t end = count; end > 1; end--) {
+        swap_items(&s, 0, end - 1);
+        sift_down(&s, 0, end - 1);
+    }
+}
