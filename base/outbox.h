@@ -1,0 +1,73 @@
+/* What a connection still has to write.
+ *
+ * One system call per connection and turn of the loop, not per frame: frames
+ * wait here, and the turn's end gathers up to a megabyte of them into one
+ * write. Small frames are copied together into 64 KiB chunks; large ones and
+ * blocks are queued as they are and gathered.
+ *
+ * Two lanes. What is urgent overtakes what is in order, but never what a write
+ * has already been shown: `outbox_gather` fixes the order of what it returns,
+ * so a frame that has begun is always finished. Each lane is first in, first
+ * out, and a block holds whole frames only, so nothing is ever split.
+ *
+ *   push ─► urgent   ─┐
+ *   push ─► in order ─┴─ gather ─► flight ─ advance ─► (gone)
+ *
+ * The bound is in bytes. A frame that would pass it is refused with ERR_FULL
+ * and nothing is queued; urgent frames may pass it by 64 KiB, so that a full
+ * queue can still be told to end. Nothing is ever dropped from within. */
+#pragma once
+
+#include "base/block.h"
+
+enum {
+    OUTBOX_CHUNK_BYTES = 64 * 1024,
+    OUTBOX_COPY_MAX_BYTES = 2048, /* frames up to here are copied together */
+    OUTBOX_URGENT_EXTRA_BYTES = 64 * 1024,
+};
+
+enum outbox_lane {
+    OUTBOX_IN_ORDER,
+    OUTBOX_URGENT,
+};
+
+struct outbox {
+    struct block_pool *pool;
+    size_t max_bytes;
+    size_t queued_bytes; /* in lanes and in flight */
+    uint64_t queued_frames; /* whole or begun, not yet written to their end */
+    struct block_list lanes[2];
+    struct block *open[2]; /* the lane's last chunk while it takes more */
+    struct block_list flight;
+};
+
+/* Chunks, and copies of large frames, come from `pool`, which outlives us. */
+void outbox_init(struct outbox *q, struct block_pool *pool, size_t max_bytes);
+
+/* Frees all that was queued; the outbox is then as after init. */
+void outbox_close(struct outbox *q);
+
+bool outbox_is_empty(const struct outbox *q);
+
+/* Queues one frame, copying `head` and `body`. ERR_FULL: at the bound, or the
+ * pool has nothing left. */
+int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+        struct bytes head, struct bytes body);
+
+/* Queues a block of whole frames. On success it is ours; on ERR_FULL it is
+ * still the caller's. */
+int outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b);
+
+/* Moves all that waits in `from`'s lanes behind what is in ours, whatever the
+ * bound: it was counted there already. `from` has nothing in flight. */
+void outbox_take(struct outbox *q, struct outbox *from);
+
+/* Fills `pieces` with what is to be written next, at most `pieces_max` of them
+ * and `bytes_max` bytes together, and returns how many. They stay put until
+ * `outbox_advance` has been told of them, whatever is pushed meanwhile; asking
+ * again repeats what was not yet written, and adds to it. */
+size_t outbox_gather(struct outbox *q, struct bytes pieces[], size_t pieces_max,
+        size_t bytes_max);
+
+/* The first `bytes` of what was gathered have been written. */
+void outbox_advance(struct outbox *q, size_t bytes);
