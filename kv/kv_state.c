@@ -140,7 +140,7 @@ static struct kv_entry *create(struct kv_state *s, struct bytes key)
 static void destroy(struct kv_state *s, struct kv_entry *entry)
 {
     budget_give(s->budget, entry_bytes(entry));
-    free((void *)(uintptr_t)entry->value.data);
+    free(entry->value_memory);
     free(entry);
 }
 
@@ -171,7 +171,8 @@ static int set_value(
         free(copy);
         return ERR_FULL;
     }
-    free((void *)(uintptr_t)entry->value.data);
+    free(entry->value_memory);
+    entry->value_memory = copy;
     entry->value = bytes_of(copy, value.size);
     return 0;
 }

@@ -40,6 +40,7 @@ struct kv_entry {
     struct kv_entry *before[KV_ORDERS];
     struct kv_entry *after[KV_ORDERS];
     struct bytes value; /* empty in our own tombstones */
+    uint8_t *value_memory; /* what `value` points at, ours to free */
     uint64_t version;
     uint64_t status_ms; /* when this copy learned of a deletion or a TTL */
     enum kv_status status;
