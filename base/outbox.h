@@ -32,7 +32,8 @@ enum outbox_lane {
 };
 
 struct outbox {
-    struct block_pool *pool;
+    struct block_pool *small;
+    struct block_pool *large;
     size_t max_bytes;
     size_t queued_bytes; /* in lanes and in flight */
     uint64_t queued_frames; /* whole or begun, not yet written to their end */
@@ -41,16 +42,19 @@ struct outbox {
     struct block_list flight;
 };
 
-/* Chunks, and copies of large frames, come from `pool`, which outlives us. */
-void outbox_init(struct outbox *q, struct block_pool *pool, size_t max_bytes);
+/* Chunks come from `small`, copies of large frames from `large`; both outlive
+ * the outbox. */
+void outbox_init(struct outbox *q, struct block_pool *small,
+        struct block_pool *large, size_t max_bytes);
 
 /* Frees all that was queued; the outbox is then as after init. */
 void outbox_close(struct outbox *q);
 
 bool outbox_is_empty(const struct outbox *q);
 
-/* Queues one frame, copying `head` and `body`. ERR_FULL: at the bound, or the
- * pool has nothing left. */
+/* Queues one frame, copying `head` and `body`; of a large frame, `head` is at
+ * most 59 bytes: asserted. ERR_FULL: at the bound, or the pool has nothing
+ * left. */
 int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
         struct bytes head, struct bytes body);
 

@@ -1,0 +1,206 @@
+#include "base/outbox.h"
+
+#include "base/error.h"
+#include "base/frame.h"
+
+#include <assert.h>
+#include <string.h>
+
+void outbox_init(struct outbox *q, struct block_pool *small,
+        struct block_pool *large, size_t max_bytes)
+{
+    *q = (struct outbox){
+            .small = small,
+            .large = large,
+            .max_bytes = max_bytes,
+    };
+}
+
+static void free_list(struct block_list *list)
+{
+    struct block *b;
+
+    while ((b = block_list_pop(list)) != NULL) {
+        block_free(b);
+    }
+}
+
+void outbox_close(struct outbox *q)
+{
+    free_list(&q->flight);
+    free_list(&q->lanes[OUTBOX_URGENT]);
+    free_list(&q->lanes[OUTBOX_IN_ORDER]);
+    outbox_init(q, q->small, q->large, q->max_bytes);
+}
+
+bool outbox_is_empty(const struct outbox *q)
+{
+    return q->queued_bytes == 0;
+}
+
+static bool has_room(
+        const struct outbox *q, enum outbox_lane lane, size_t bytes)
+{
+    size_t max_bytes = q->max_bytes;
+
+    if (lane == OUTBOX_URGENT) {
+        max_bytes += OUTBOX_URGENT_EXTRA_BYTES;
+    }
+    return q->queued_bytes <= max_bytes && bytes <= max_bytes - q->queued_bytes;
+}
+
+/* The lane's chunk with room for so many bytes, begun anew if need be. */
+static struct block *chunk_for(
+        struct outbox *q, enum outbox_lane lane, size_t bytes)
+{
+    struct block *chunk = q->open[lane];
+
+    if (chunk != NULL && block_room(chunk) >= bytes) {
+        return chunk;
+    }
+    chunk = block_new(q->small, OUTBOX_CHUNK_BYTES);
+    if (chunk != NULL) {
+        block_list_push(&q->lanes[lane], chunk);
+        q->open[lane] = chunk;
+    }
+    return chunk;
+}
+
+static int copy_small(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    size_t payload = head.size + body.size;
+    struct block *chunk = chunk_for(q, lane, FRAME_HEADER_BYTES + payload);
+
+    if (chunk == NULL) {
+        return ERR_FULL;
+    }
+    frame_put_header(block_end(chunk), tag, payload);
+    block_grow(chunk, FRAME_HEADER_BYTES);
+    block_append(chunk, head);
+    block_append(chunk, body);
+    chunk->frames++;
+    return 0;
+}
+
+/* A large frame has a block to itself, its head in the room in front, so that
+ * 64 KiB of body fit a block of 64 KiB. Nothing is copied behind it. */
+static int copy_large(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    struct block *b = block_new(q->large, body.size);
+
+    assert(head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES);
+    if (b == NULL) {
+        return ERR_FULL;
+    }
+    block_append(b, body);
+    block_prepend(b, head);
+    block_frame(b, tag);
+    block_list_push(&q->lanes[lane], b);
+    q->open[lane] = NULL;
+    return 0;
+}
+
+int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    size_t bytes = FRAME_HEADER_BYTES + head.size + body.size;
+    int code;
+
+    if (!has_room(q, lane, bytes)) {
+        return ERR_FULL;
+    }
+    code = bytes <= OUTBOX_COPY_MAX_BYTES
+                   ? copy_small(q, lane, tag, head, body)
+                   : copy_large(q, lane, tag, head, body);
+    if (code == 0) {
+        q->queued_bytes += bytes;
+        q->queued_frames++;
+    }
+    return code;
+}
+
+int outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b)
+{
+    if (!has_room(q, lane, b->size)) {
+        return ERR_FULL;
+    }
+    block_list_push(&q->lanes[lane], b);
+    q->open[lane] = NULL;
+    q->queued_bytes += b->size;
+    q->queued_frames += b->frames;
+    return 0;
+}
+
+void outbox_take(struct outbox *q, struct outbox *from)
+{
+    assert(from->flight.head == NULL);
+    for (int lane = OUTBOX_IN_ORDER; lane <= OUTBOX_URGENT; lane++) {
+        if (from->lanes[lane].head != NULL) {
+            block_list_move(&q->lanes[lane], &from->lanes[lane]);
+            q->open[lane] = from->open[lane];
+            from->open[lane] = NULL;
+        }
+    }
+    q->queued_bytes += from->queued_bytes;
+    q->queued_frames += from->queued_frames;
+    from->queued_bytes = 0;
+    from->queued_frames = 0;
+}
+
+/* The block that is to be written behind those already in flight. */
+static struct block *launch(struct outbox *q)
+{
+    enum outbox_lane lane = q->lanes[OUTBOX_URGENT].head != NULL
+                                    ? OUTBOX_URGENT
+                                    : OUTBOX_IN_ORDER;
+    struct block *b = block_list_pop(&q->lanes[lane]);
+
+    if (b != NULL) {
+        if (b == q->open[lane]) {
+            q->open[lane] = NULL;
+        }
+        block_list_push(&q->flight, b);
+    }
+    return b;
+}
+
+size_t outbox_gather(struct outbox *q, struct bytes pieces[], size_t pieces_max,
+        size_t bytes_max)
+{
+    struct block *b = q->flight.head != NULL ? q->flight.head : launch(q);
+    size_t count = 0;
+
+    while (b != NULL && count < pieces_max && bytes_max > 0) {
+        struct bytes piece = block_bytes(b);
+
+        if (piece.size > bytes_max) {
+            piece.size = bytes_max;
+        }
+        bytes_max -= piece.size;
+        pieces[count++] = piece;
+        if (count < pieces_max && bytes_max > 0) {
+            b = b->next != NULL ? b->next : launch(q);
+        }
+    }
+    return count;
+}
+
+void outbox_advance(struct outbox *q, size_t bytes)
+{
+    assert(bytes <= q->queued_bytes);
+    q->queued_bytes -= bytes;
+    while (bytes > 0) {
+        struct block *b = q->flight.head;
+
+        assert(b != NULL);
+        if (bytes < b->size) {
+            block_skip(b, bytes);
+            return;
+        }
+        bytes -= b->size;
+        q->queued_frames -= b->frames;
+        block_free(block_list_pop(&q->flight));
+    }
+}
