@@ -1,0 +1,111 @@
+"""The foreign programs among themselves, without Weft.
+
+They show that the peers do what the other stories take for granted, so that a
+story which fails there has found something out about Weft."""
+
+import contextlib
+import socket
+
+import frames
+from processes import PATIENCE, eventually, expect
+
+
+def chitchats_agree(world):
+    """chitchat 0.10, 0.13 and 0.13 with V1 share members and keys"""
+    old = world.chitchat_0_10(1010, kv="greeting=from 0.10")
+    new = world.chitchat_0_13(1013, seed=old.gossip_addr)
+    v1 = world.chitchat_0_13(1014, seed=new.gossip_addr, protocol="v1")
+    everyone = ["node-1010", "node-1013", "node-1014"]
+    for peer in (old, new, v1):
+        eventually("all are live", lambda: peer.live_ids() == everyone)
+
+    v1.ask("set colour blue and green")
+    for peer in (old, new):
+        eventually("the key", lambda: peer.get(1014, "colour") == "blue and green")
+    expect("initial key", v1.get(1010, "greeting"), "from 0.10")
+
+    v1.ask("del colour")
+    for peer in (old, new):
+        eventually("the deletion", lambda: peer.get(1014, "colour") is None)
+
+    new.kill()
+    eventually("a death", lambda: "node-1013" not in old.live_ids())
+
+
+def laminars_shuffle(world):
+    """two LaminarDB nodes find each other by gossip and exchange frames"""
+    left = world.laminar(2001)
+    right = world.laminar(2002, seed=left.gossip_addr)
+    found = eventually("discovery", lambda: left.ask("lookup 2002")["addr"])
+    expect("address found", found, right.shuffle_addr)
+
+    left.ask("send-hello 2002 77")
+    sent = left.ask("send-batch 2002 42 3 word")
+    left.ask("fanout 7 9 1 2002")
+    eventually("three frames", lambda: len(right.ask("received")["received"]) == 3)
+    expect(
+        "frames received",
+        right.ask("received")["received"],
+        [
+            {"from": 2001, "kind": "hello", "id": 77},
+            data_row(2001, 42, 3, sent["arrow"]),
+            barrier_row(2001, 7, 9, 1),
+        ],
+    )
+    eventually("membership", lambda: [row["id"] for row in left.ask("peers")["peers"]])
+
+
+def laminar_speaks_the_frames(world):
+    """what LaminarDB puts on the wire, and takes from it, to the byte"""
+    laminar = world.laminar(2001)
+    arrow = bytes.fromhex(laminar.ask("encode 3 word")["arrow"])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        host, port = listener.getsockname()
+        laminar.ask(f"register 9 {host}:{port}")
+        laminar.ask(f"send-hex 9 5 {arrow.hex()}")
+        laminar.ask("barrier 9 17 42 1")
+        laminar.ask("close 9 graceful")
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as stream:
+            expect("first frame", frames.read(stream), frames.hello(2001))
+            expect("data frame", frames.read(stream), frames.vnode_data(5, arrow))
+            expect("barrier", frames.read(stream), frames.barrier(17, 42, 1))
+            close = frames.encode(frames.CLOSE, b"graceful")
+            expect("close", frames.read(stream), close)
+
+    host, port = laminar.shuffle_addr.split(":")
+    with contextlib.closing(socket.create_connection((host, int(port)))) as peer:
+        peer.sendall(frames.hello(9) + frames.vnode_data(6, arrow))
+        peer.sendall(frames.barrier(18, 43, 2))
+        eventually("frames", lambda: len(laminar.ask("received")["received"]) == 2)
+    expect(
+        "frames received",
+        laminar.ask("received")["received"],
+        [data_row(9, 6, 3, arrow.hex()), barrier_row(9, 18, 43, 2)],
+    )
+
+
+def data_row(sender, vnode, rows, arrow):
+    """A data frame as the `received` command of a LaminarDB peer shows it."""
+    return {
+        "from": sender,
+        "kind": "data",
+        "vnode": vnode,
+        "rows": rows,
+        "arrow": arrow,
+    }
+
+
+def barrier_row(sender, checkpoint_id, epoch, flags):
+    return {
+        "from": sender,
+        "kind": "barrier",
+        "checkpoint_id": checkpoint_id,
+        "epoch": epoch,
+        "flags": flags,
+    }
+
+
+STORIES = [chitchats_agree, laminars_shuffle, laminar_speaks_the_frames]
