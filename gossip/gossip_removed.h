@@ -1,0 +1,40 @@
+/* The members that are no more: a memory against ghosts.
+ *
+ * When a member has been dead for its grace period it is removed; peers that
+ * still carry it would bring it back with their next digest. So we remember
+ * with which heartbeat it went, and only a higher one, which the member itself
+ * must have made, lets it in again.
+ *
+ * An identity is remembered by its hash of 64 bits, so that the memory costs
+ * the same whatever the names. It holds `capacity` of them; when it is full
+ * the one put in first is forgotten, and may then return as a ghost. */
+#pragma once
+
+#include "gossip/gossip_id.h"
+
+struct gossip_removed_entry {
+    uint64_t id_hash;
+    uint64_t heartbeat;
+    uint64_t sequence; /* when it was put in */
+};
+
+struct gossip_removed {
+    struct gossip_removed_entry *entries; /* ascending id_hash */
+    size_t count;
+    size_t capacity;
+    uint64_t next_sequence;
+};
+
+/* Returns 0, or ERR_FULL when there is no memory. `capacity` is at least 1. */
+int gossip_removed_init(struct gossip_removed *r, size_t capacity);
+void gossip_removed_close(struct gossip_removed *r);
+
+void gossip_removed_put(struct gossip_removed *r, const struct gossip_id *id,
+        uint64_t heartbeat);
+
+/* Is this heartbeat no news about somebody who was removed? */
+bool gossip_removed_refuses(const struct gossip_removed *r,
+        const struct gossip_id *id, uint64_t heartbeat);
+
+/* It has been let in again. */
+void gossip_removed_drop(struct gossip_removed *r, const struct gossip_id *id);
