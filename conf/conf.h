@@ -29,10 +29,12 @@
 
 enum {
     CONF_SETTINGS = 32, /* rows of the table */
-    CONF_NAME_BYTES = 256, /* a name of up to 255 bytes and its NUL */
-    CONF_HOST_BYTES = 254, /* a host name or numeric address, and its NUL */
-    CONF_PATH_BYTES = 1024,
+    /* Texts with their NUL; each legal one fits on a line of the file. */
+    CONF_NAME_BYTES = 129,
+    CONF_HOST_BYTES = 181,
+    CONF_DIR_BYTES = 181,
     CONF_SOCKET_BYTES = 108, /* what Linux keeps of a local socket's path */
+    CONF_FILE_BYTES = 1024, /* the path of the file itself */
     CONF_SEEDS_MAX = 64,
     CONF_PEERS_MAX = 256,
 };
@@ -41,6 +43,7 @@ enum conf_source {
     CONF_DEFAULT,
     CONF_FILE,
     CONF_ENV,
+    CONF_ENV_FILE, /* a file that the environment names */
     CONF_FLAG,
 };
 
@@ -97,7 +100,7 @@ struct conf {
     struct {
         uint64_t id; /* 0: kept in data_dir, drawn, or made from the name */
         char name[CONF_NAME_BYTES]; /* "": the host name */
-        char data_dir[CONF_PATH_BYTES]; /* "": memory only */
+        char data_dir[CONF_DIR_BYTES]; /* "": memory only */
         char socket[CONF_SOCKET_BYTES]; /* "": the user's usual place */
     } node;
     struct {
@@ -142,7 +145,7 @@ struct conf {
     } log;
 
     struct conf_origin origins[CONF_SETTINGS]; /* by row of the table */
-    char file[CONF_PATH_BYTES]; /* the file that was read, or "" */
+    char file[CONF_FILE_BYTES]; /* the file that was read, or "" */
 };
 
 /* The defaults. */
