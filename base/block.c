@@ -82,6 +82,7 @@ struct block *block_new(struct block_pool *pool, size_t body_bytes)
     b->capacity = capacity;
     b->start = BLOCK_HEAD_BYTES;
     b->size = 0;
+    b->copied_bytes = 0;
     b->frames = 0;
     return b;
 }

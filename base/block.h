@@ -36,6 +36,7 @@ struct block {
     size_t capacity; /* of the body */
     size_t start; /* of head and body, in `memory` */
     size_t size; /* head and body together */
+    size_t copied_bytes; /* the outbox's: counted against its bound */
     uint32_t frames; /* whole frames in it; the writer counts them */
     uint8_t memory[]; /* BLOCK_HEAD_BYTES + capacity */
 };

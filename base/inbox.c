@@ -173,9 +173,17 @@ bool inbox_reserve(struct inbox *in, struct block_pool *pool)
 {
     assert(in->long_bytes > 0 && !in->reserved);
     in->reserved = make_room(in, pool, in->long_bytes);
-    if (!in->reserved) {
-        (void)keep_rest(in);
-    }
+    return in->reserved;
+}
+
+void inbox_hold(struct inbox *in)
+{
+    assert(in->long_bytes > 0 && !in->reserved);
+    (void)keep_rest(in);
+}
+
+bool inbox_is_reserved(const struct inbox *in)
+{
     return in->reserved;
 }
 

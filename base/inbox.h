@@ -16,7 +16,7 @@
  *   while ((status = inbox_next(in, &frame)) == INBOX_FRAME) { ... }
  *
  * INBOX_MORE ends the feed: all bytes are used or kept, the read buffer is free
- * again. So it is once inbox_reserve has answered false. */
+ * again. So it is after inbox_hold. */
 #pragma once
 
 #include "base/block.h"
@@ -58,11 +58,16 @@ void inbox_feed(struct inbox *in, struct bytes bytes);
 
 enum inbox_status inbox_next(struct inbox *in, struct frame *frame);
 
-/* Takes memory for the whole of the long frame that was announced from `pool`
- * and answers true; call `inbox_next` again. Or keeps what was read of it and
- * answers false: ask again when memory may have come back, and feed nothing
- * meanwhile. */
+/* Takes memory for the whole of the long frame that was announced from `pool`;
+ * true: call `inbox_next` again. */
 bool inbox_reserve(struct inbox *in, struct block_pool *pool);
+
+/* There is no memory for it yet: keeps what was read of it, so that the read
+ * buffer is free. Feed nothing until `inbox_reserve` succeeds. */
+void inbox_hold(struct inbox *in);
+
+/* Is a long frame on its way that has its memory. */
+bool inbox_is_reserved(const struct inbox *in);
 
 /* Bytes of an unfinished frame: at the end of a stream, more than 0 means that
  * it was cut off. */

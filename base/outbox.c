@@ -46,7 +46,9 @@ static bool has_room(
     if (lane == OUTBOX_URGENT) {
         max_bytes += OUTBOX_URGENT_EXTRA_BYTES;
     }
-    return q->queued_bytes <= max_bytes && bytes <= max_bytes - q->queued_bytes;
+    return q->copied_bytes == 0 ||
+           (q->copied_bytes <= max_bytes &&
+                   bytes <= max_bytes - q->copied_bytes);
 }
 
 /* The lane's chunk with room for so many bytes, begun anew if need be. */
@@ -80,6 +82,7 @@ static int copy_small(struct outbox *q, enum outbox_lane lane, uint8_t tag,
     block_append(chunk, head);
     block_append(chunk, body);
     chunk->frames++;
+    chunk->copied_bytes += FRAME_HEADER_BYTES + payload;
     return 0;
 }
 
@@ -97,6 +100,7 @@ static int copy_large(struct outbox *q, enum outbox_lane lane, uint8_t tag,
     block_append(b, body);
     block_prepend(b, head);
     block_frame(b, tag);
+    b->copied_bytes = b->size;
     block_list_push(&q->lanes[lane], b);
     q->open[lane] = NULL;
     return 0;
@@ -115,22 +119,19 @@ int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
                    ? copy_small(q, lane, tag, head, body)
                    : copy_large(q, lane, tag, head, body);
     if (code == 0) {
+        q->copied_bytes += bytes;
         q->queued_bytes += bytes;
         q->queued_frames++;
     }
     return code;
 }
 
-int outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b)
+void outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b)
 {
-    if (!has_room(q, lane, b->size)) {
-        return ERR_FULL;
-    }
     block_list_push(&q->lanes[lane], b);
     q->open[lane] = NULL;
     q->queued_bytes += b->size;
     q->queued_frames += b->frames;
-    return 0;
 }
 
 void outbox_take(struct outbox *q, struct outbox *from)
@@ -143,8 +144,10 @@ void outbox_take(struct outbox *q, struct outbox *from)
             from->open[lane] = NULL;
         }
     }
+    q->copied_bytes += from->copied_bytes;
     q->queued_bytes += from->queued_bytes;
     q->queued_frames += from->queued_frames;
+    from->copied_bytes = 0;
     from->queued_bytes = 0;
     from->queued_frames = 0;
 }
@@ -201,6 +204,7 @@ void outbox_advance(struct outbox *q, size_t bytes)
         }
         bytes -= b->size;
         q->queued_frames -= b->frames;
+        q->copied_bytes -= b->copied_bytes;
         block_free(block_list_pop(&q->flight));
     }
 }

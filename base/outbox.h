@@ -13,9 +13,11 @@
  *   push ─► urgent   ─┐
  *   push ─► in order ─┴─ gather ─► flight ─ advance ─► (gone)
  *
- * The bound is in bytes. A frame that would pass it is refused with ERR_FULL
- * and nothing is queued; urgent frames may pass it by 64 KiB, so that a full
- * queue can still be told to end. Nothing is ever dropped from within. */
+ * The bound is in bytes that were copied in: a frame that would pass it is
+ * refused with ERR_FULL and nothing is queued, except that an empty queue takes
+ * any one frame, and that urgent ones may pass it by 64 KiB, so that a full
+ * queue can still be told to end. Blocks do not count: their memory was bounded
+ * where they were made. Nothing is ever dropped from within. */
 #pragma once
 
 #include "base/block.h"
@@ -35,7 +37,8 @@ struct outbox {
     struct block_pool *small;
     struct block_pool *large;
     size_t max_bytes;
-    size_t queued_bytes; /* in lanes and in flight */
+    size_t copied_bytes; /* of copies not yet written to their block's end */
+    size_t queued_bytes; /* in lanes and in flight, blocks included */
     uint64_t queued_frames; /* whole or begun, not yet written to their end */
     struct block_list lanes[2];
     struct block *open[2]; /* the lane's last chunk while it takes more */
@@ -58,9 +61,9 @@ bool outbox_is_empty(const struct outbox *q);
 int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
         struct bytes head, struct bytes body);
 
-/* Queues a block of whole frames. On success it is ours; on ERR_FULL it is
- * still the caller's. */
-int outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b);
+/* Queues a block of whole frames; it is ours from now on. */
+void outbox_push_block(
+        struct outbox *q, enum outbox_lane lane, struct block *b);
 
 /* Moves all that waits in `from`'s lanes behind what is in ours, whatever the
  * bound: it was counted there already. `from` has nothing in flight. */

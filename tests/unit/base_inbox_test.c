@@ -201,6 +201,7 @@ static void a_long_frame_waits_for_its_memory_and_loses_nothing(void **state)
     inbox_feed(&f->in, bytes_of(input, 60000));
     expect(f, INBOX_LONG);
     assert_false(inbox_reserve(&f->in, &f->longs));
+    inbox_hold(&f->in);
     assert_int_equal(inbox_held_bytes(&f->in), 60000);
     assert_false(inbox_reserve(&f->in, &f->longs));
     block_free(other);

@@ -192,23 +192,33 @@ static void a_gather_stays_within_its_bytes(void **state)
     end(f);
 }
 
-static void a_block_is_ours_on_success_and_the_callers_when_full(void **state)
+static void a_block_is_not_bounded_and_bounds_nobody(void **state)
 {
-    struct fixture *f = begin(1 << 20, 100);
+    struct fixture *f = begin(1 << 20, 16);
     struct block *b = block_new(&f->pool, 200);
-    struct block *small = block_new(&f->pool, 10);
 
     (void)state;
-    block_append(b, bytes_of(f->wire, 200));
+    block_append(b, bytes_text("B"));
+    block_grow(b, 199);
     block_frame(b, 0x32);
-    assert_int_equal(outbox_push_block(&f->q, OUTBOX_IN_ORDER, b), ERR_FULL);
-    assert_true(outbox_is_empty(&f->q));
-    block_free(b);
-    block_append(small, bytes_text("s"));
-    block_frame(small, 0x32);
-    assert_int_equal(outbox_push_block(&f->q, OUTBOX_IN_ORDER, small), 0);
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
+    outbox_push_block(&f->q, OUTBOX_IN_ORDER, b);
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "def"), 0);
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "ghi"), ERR_FULL);
     write_some(f, SIZE_MAX);
-    assert_string_equal(wire_order(f), "s");
+    assert_string_equal(wire_order(f), "aBd");
+    end(f);
+}
+
+static void an_empty_queue_takes_any_one_frame(void **state)
+{
+    struct fixture *f = begin(1 << 20, 4);
+
+    (void)state;
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "long enough"), 0);
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "m"), ERR_FULL);
+    write_some(f, SIZE_MAX);
+    assert_int_equal(push(f, OUTBOX_IN_ORDER, "next"), 0);
     end(f);
 }
 
@@ -308,8 +318,8 @@ int main(void)
                     a_begun_frame_is_finished_first_wherever_it_was_cut),
             cmocka_unit_test(gathering_again_repeats_what_was_not_written),
             cmocka_unit_test(a_gather_stays_within_its_bytes),
-            cmocka_unit_test(
-                    a_block_is_ours_on_success_and_the_callers_when_full),
+            cmocka_unit_test(a_block_is_not_bounded_and_bounds_nobody),
+            cmocka_unit_test(an_empty_queue_takes_any_one_frame),
             cmocka_unit_test(at_the_bound_a_frame_is_refused_whole),
             cmocka_unit_test(without_memory_a_frame_is_refused),
             cmocka_unit_test(what_waited_elsewhere_is_taken_behind_ours),
