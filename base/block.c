@@ -84,6 +84,7 @@ struct block *block_new(struct block_pool *pool, size_t body_bytes)
     b->size = 0;
     b->copied_bytes = 0;
     b->frames = 0;
+    b->records = 0;
     return b;
 }
 

@@ -38,6 +38,7 @@ struct block {
     size_t size; /* head and body together */
     size_t copied_bytes; /* the outbox's: counted against its bound */
     uint32_t frames; /* whole frames in it; the writer counts them */
+    uint32_t records; /* the owner's, for what is in the frames */
     uint8_t memory[]; /* BLOCK_HEAD_BYTES + capacity */
 };
 

@@ -1,0 +1,74 @@
+/* The stage `laminar`: the VnodeData of LaminarDB peers, in and out.
+ *
+ * Such a peer knows no streams: it confirms nothing and has no credit. What it
+ * sends waits here for the local sink (format 3: peer, vnode, bytes), and when
+ * SHUFFLE_LAMINAR_WAITING_BYTES wait, its connections are left unread
+ * (LAMINAR_PAUSE) until half of them have gone to the sink. There need not be
+ * a sink for that: what came before one attaches is not lost. Such a run never
+ * ends by itself.
+ *
+ * What a local source writes goes out record by record as the action LAMINAR;
+ * the node hands it to the pool and says how that went. While the pool is
+ * full the source is left unread and asked again at the end of later turns.
+ * Its DONE means that all was handed on, not that it has arrived. */
+#pragma once
+
+#include "base/block.h"
+#include "shuffle/shuffle_wire.h"
+
+enum {
+    SHUFFLE_LAMINAR_WAITING_BYTES = 1 << 20,
+    SHUFFLE_LAMINAR_CLIENTS_MAX = 64, /* local sources of the stage */
+};
+
+struct shuffle_streams;
+
+struct shuffle_laminar_source {
+    uint32_t client;
+    struct block_list records; /* one a block, not yet handed on */
+    uint64_t read_records;
+    uint64_t sent_records;
+    bool is_asked; /* the first record is with the node */
+    bool is_read; /* what CLIENT_READ last said */
+    bool is_drained;
+};
+
+struct shuffle_laminar {
+    uint32_t sink_client; /* 0 = none */
+    uint64_t sink_number; /* as weft:sinks names it */
+    uint64_t delivered_records;
+    uint64_t delivered_bytes;
+    uint64_t taken_records;
+    uint64_t limit_bytes;
+    struct block_list waiting; /* one record each */
+    uint64_t waiting_bytes;
+    bool is_paused;
+    uint64_t dropped_frames; /* for which there was no memory */
+    struct shuffle_laminar_source sources[SHUFFLE_LAMINAR_CLIENTS_MAX];
+    size_t sources_count;
+};
+
+void shuffle_laminar_close(struct shuffle_laminar *laminar);
+
+/* `attach` names the stage `laminar`. */
+void shuffle_laminar_attach(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_attach *attach);
+
+/* Is the program one of ours? */
+bool shuffle_laminar_has(
+        const struct shuffle_laminar *laminar, uint32_t client);
+
+bool shuffle_laminar_client(struct shuffle_streams *st, uint32_t client,
+        uint8_t tag, struct bytes payload);
+void shuffle_laminar_client_gone(struct shuffle_streams *st, uint32_t client);
+
+void shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data);
+void shuffle_laminar_sent(struct shuffle_streams *st, uint32_t client, int code,
+        const char *text);
+
+/* The turn ends. */
+void shuffle_laminar_flush(struct shuffle_streams *st);
+
+/* SIGTERM: its programs end. */
+void shuffle_laminar_drain(struct shuffle_streams *st);
