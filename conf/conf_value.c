@@ -351,7 +351,8 @@ static int judge_bytes(struct bytes text, struct error *err)
     }
     if (text.size > 0 &&
             (text.data[0] == ' ' || text.data[text.size - 1] == ' ' ||
-                    text.data[0] == ';' || conf_value_has_comment(text))) {
+                    text.data[0] == ';' || text.data[0] == '#' ||
+                    conf_value_has_comment(text))) {
         return error_set(err, ERR_INVALID,
                 "\"%.*s\" begins or ends with a space, or holds what a file "
                 "takes for a comment",
