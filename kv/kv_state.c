@@ -85,10 +85,14 @@ static bool is_timed(const struct kv_entry *entry)
     return entry->status != KV_SET;
 }
 
-/* Into both orders and the counts; `detach` is the reverse. */
+/* Into both orders and the counts, as a change to be told; `detach` is the
+ * reverse. */
 static void attach(struct kv_state *s, struct kv_entry *entry)
 {
     link_by_version(s, entry);
+    if (entry->after[KV_BY_VERSION] == s->untold) {
+        s->untold = entry;
+    }
     if (is_timed(entry)) {
         link_behind(s, KV_BY_TIME, s->orders[KV_BY_TIME].last, entry);
     }
@@ -98,6 +102,9 @@ static void attach(struct kv_state *s, struct kv_entry *entry)
 
 static void detach(struct kv_state *s, struct kv_entry *entry)
 {
+    if (entry == s->untold) {
+        s->untold = entry->after[KV_BY_VERSION];
+    }
     unlink_entry(s, KV_BY_VERSION, entry);
     if (is_timed(entry)) {
         unlink_entry(s, KV_BY_TIME, entry);
@@ -279,6 +286,9 @@ int kv_state_delete_after_ttl(
     }
     detach(s, entry);
     stamp(s, entry, next_version(s), KV_DELETE_AFTER_TTL, now_ms);
+    if (s->untold == entry) {
+        s->untold = NULL;
+    }
     return 0;
 }
 
@@ -355,6 +365,16 @@ size_t kv_state_stale_count(const struct kv_state *s, uint64_t floor)
     return count;
 }
 
+const struct kv_entry *kv_state_change(struct kv_state *s)
+{
+    struct kv_entry *entry = s->untold;
+
+    if (entry != NULL) {
+        s->untold = entry->after[KV_BY_VERSION];
+    }
+    return entry;
+}
+
 /* --- copies ------------------------------------------------------------ */
 
 enum kv_decision kv_state_judge(
@@ -390,6 +410,7 @@ static void remove_all(struct kv_state *s)
     }
     s->by_key = NULL;
     memset(s->orders, 0, sizeof(s->orders));
+    s->untold = NULL;
     s->entries = 0;
     s->visible = 0;
 }

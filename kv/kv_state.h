@@ -58,6 +58,7 @@ struct kv_list {
 struct kv_state {
     struct kv_tree_node *by_key;
     struct kv_list orders[KV_ORDERS];
+    struct kv_entry *untold; /* the oldest that kv_state_change has not given */
     uint64_t max_version;
     uint64_t last_gc_version;
     size_t entries; /* tombstones included */
@@ -125,6 +126,13 @@ const struct kv_entry *kv_state_newer(const struct kv_entry *entry);
 
 /* How many `stale` would list. */
 size_t kv_state_stale_count(const struct kv_state *s, uint64_t floor);
+
+/* The next change that nobody has asked for yet, in version order: entries
+ * that were written or received, tombstones included, as they are now; a key
+ * that changed twice in between comes once. NULL when all are told. What is
+ * not a change: a key that is collected, one that vanished in a reset, and our
+ * own delete_after_ttl, which lets the value be. */
+const struct kv_entry *kv_state_change(struct kv_state *s);
 
 /* May others see the entry: everything but a tombstone. */
 bool kv_entry_is_visible(const struct kv_entry *entry);

@@ -606,6 +606,48 @@ static void a_full_budget_keeps_the_prefix_of_a_delta(void **context)
     assert_pair(s, 0, 3);
 }
 
+static void assert_change(struct kv_state *s, const char *key)
+{
+    const struct kv_entry *entry = kv_state_change(s);
+
+    assert_non_null(entry);
+    assert_true(bytes_equal_text(entry->node.key, key));
+}
+
+static void changes_are_told_once_and_in_version_order(void **context)
+{
+    struct kv_state *s = state_of(context);
+
+    set(s, "a", "1");
+    set(s, "b", "2");
+    set(s, "a", "3");
+    assert_change(s, "b");
+    set(s, "c", "4");
+    assert_change(s, "a");
+    assert_change(s, "c");
+    assert_null(kv_state_change(s));
+    kv_state_delete_after_ttl(s, bytes_text("a"), 0);
+    assert_null(kv_state_change(s));
+    kv_state_delete(s, bytes_text("b"), 0);
+    assert_change(s, "b");
+    assert_null(kv_state_change(s));
+}
+
+static void what_is_gone_is_no_change(void **context)
+{
+    struct kv_state *s = state_of(context);
+
+    set(s, "a", "1");
+    kv_state_set_with_ttl(s, bytes_text("b"), bytes_text("2"), 0);
+    set(s, "c", "3");
+    assert_change(s, "a");
+    kv_state_collect(s, 10, 5);
+    assert_change(s, "c");
+    set(s, "d", "4");
+    kv_state_reset(s, 9);
+    assert_null(kv_state_change(s));
+}
+
 /* Keys that would make an unbalanced tree a list. */
 static void twenty_thousand_keys_in_order_are_quick(void **context)
 {
@@ -665,6 +707,8 @@ int main(void)
             CASE(s19_114_a_collection_at_our_max_resets_nothing),
             CASE(a_full_budget_refuses_and_changes_nothing),
             CASE(a_full_budget_keeps_the_prefix_of_a_delta),
+            CASE(changes_are_told_once_and_in_version_order),
+            CASE(what_is_gone_is_no_change),
             CASE(twenty_thousand_keys_in_order_are_quick),
     };
 
