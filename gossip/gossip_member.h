@@ -25,7 +25,7 @@ enum gossip_event {
     GOSSIP_EVENT_MET = 1 << 0,
     GOSSIP_EVENT_LIVE = 1 << 1,
     GOSSIP_EVENT_DEAD = 1 << 2,
-    GOSSIP_EVENT_KEYS = 1 << 3, /* those above `told_version` */
+    GOSSIP_EVENT_KEYS = 1 << 3, /* see kv_state_change */
     GOSSIP_EVENT_TWIN = 1 << 4,
     GOSSIP_EVENT_SUCCESSOR = 1 << 5,
     GOSSIP_EVENT_AHEAD = 1 << 6,
@@ -42,11 +42,10 @@ struct gossip_member {
     bool is_self;
     bool is_live;
     bool is_dead; /* was judged, and is not live */
-    bool is_namesake; /* has our name, and is not us */
+    bool may_succeed; /* a higher generation of our name, unheard so far */
     bool is_chosen; /* for a digest that cannot hold everybody */
 
     unsigned events; /* enum gossip_event: to be told */
-    uint64_t told_version; /* of its keys */
     struct gossip_member *next_event; /* whose turn is after this one's */
     bool has_turn;
 };

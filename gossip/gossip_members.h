@@ -40,6 +40,14 @@ struct gossip_member *gossip_members_find(
 size_t gossip_members_place(
         const struct gossip_members *t, const struct gossip_id *id);
 
+/* The same, quickly when it is at `hint` or right behind it. */
+size_t gossip_members_place_from(const struct gossip_members *t,
+        const struct gossip_id *id, size_t hint);
+
+/* The member at its place, or NULL if somebody else is there. */
+struct gossip_member *gossip_members_at(const struct gossip_members *t,
+        const struct gossip_id *id, size_t place);
+
 /* The newest generation of a name, or NULL; the newest live one. */
 const struct gossip_member *gossip_members_newest(
         const struct gossip_members *t, struct bytes name);

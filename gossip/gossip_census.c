@@ -1,0 +1,106 @@
+#include "gossip/gossip_census.h"
+
+static struct gossip_digest_entry line_about(const struct gossip_member *m)
+{
+    return (struct gossip_digest_entry){.id = m->id,
+            .heartbeat = m->heartbeat,
+            .last_gc = m->state.last_gc_version,
+            .max_version = m->state.max_version};
+}
+
+static size_t line_bytes(const struct gossip_member *m)
+{
+    struct gossip_digest_entry line = line_about(m);
+
+    return gossip_digest_entry_bytes(&line);
+}
+
+static bool is_eligible(
+        const struct gossip_census *c, const struct gossip_member *m)
+{
+    return !gossip_member_is_scheduled(m, c->now_ms, c->dead_grace_ms);
+}
+
+/* Marks everybody, and says whether they all fit. */
+static bool choose_all(const struct gossip_census *c)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < c->members->count; i++) {
+        struct gossip_member *m = c->members->list[i];
+
+        m->is_chosen = is_eligible(c, m);
+        bytes += m->is_chosen ? line_bytes(m) : 0;
+    }
+    return bytes <= c->budget_bytes;
+}
+
+enum urgency {
+    URGENCY_FIRST, /* ourselves and the receiver */
+    URGENCY_LIVE,
+    URGENCY_REST,
+    URGENCIES,
+};
+
+static enum urgency urgency_of(
+        const struct gossip_census *c, const struct gossip_member *m)
+{
+    if (m->is_self || addr_equal(&m->id.addr, &c->to)) {
+        return URGENCY_FIRST;
+    }
+    return m->is_live ? URGENCY_LIVE : URGENCY_REST;
+}
+
+/* Marks those of one urgency as far as they fit, from the rotation on; returns
+ * how many. */
+static size_t choose_urgency(
+        const struct gossip_census *c, enum urgency urgency, size_t *bytes)
+{
+    size_t count = c->members->count;
+    size_t chosen = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct gossip_member *m = c->members->list[(*c->rotation + i) % count];
+
+        if (!is_eligible(c, m) || urgency_of(c, m) != urgency) {
+            continue;
+        }
+        if (*bytes + line_bytes(m) > c->budget_bytes) {
+            break;
+        }
+        *bytes += line_bytes(m);
+        m->is_chosen = true;
+        chosen++;
+    }
+    return chosen;
+}
+
+static void choose_some(const struct gossip_census *c)
+{
+    size_t bytes = 0;
+    size_t chosen = 0;
+
+    for (size_t i = 0; i < c->members->count; i++) {
+        c->members->list[i]->is_chosen = false;
+    }
+    for (int urgency = 0; urgency < URGENCIES; urgency++) {
+        chosen += choose_urgency(c, (enum urgency)urgency, &bytes);
+    }
+    *c->rotation = (*c->rotation + chosen) % c->members->count;
+}
+
+void gossip_census_write(
+        const struct gossip_census *census, struct gossip_encoder *e)
+{
+    if (!choose_all(census)) {
+        choose_some(census);
+    }
+    for (size_t i = 0; i < census->members->count; i++) {
+        const struct gossip_member *m = census->members->list[i];
+        struct gossip_digest_entry line = line_about(m);
+
+        if (m->is_chosen && !gossip_encode_digest_entry(e, &line)) {
+            return;
+        }
+    }
+}
