@@ -1,0 +1,16 @@
+/* Answers of the node as text for people. Each prints the whole answer; one
+ * that is no JSON prints as it is. */
+#pragma once
+
+#include "base/bytes.h"
+
+#include <stdio.h>
+
+void show_members(struct bytes json, bool is_coloured, FILE *out);
+void show_info(struct bytes json, bool is_coloured, FILE *out);
+void show_keys(struct bytes json, bool is_coloured, FILE *out); /* kv ls */
+void show_value(struct bytes json, FILE *out); /* kv get: the value alone */
+void show_health(struct bytes json, FILE *out);
+
+/* The sentence of an answer that failed, straight into `out`. */
+void show_error(struct bytes json, FILE *out);
