@@ -99,11 +99,14 @@ static bool take_ipv4_tail(struct bytes *text, uint8_t octets[static 4])
     return true;
 }
 
-/* Groups up to `max` octets, from the front; returns the octets written. */
-static size_t take_groups(struct bytes *text, uint8_t *octets, size_t max)
+/* Groups up to `max` octets, from the front; returns the octets written.
+ * Nothing but the end may follow an IPv4 tail. */
+static size_t take_groups(
+        struct bytes *text, uint8_t *octets, size_t max, bool *has_ipv4_tail)
 {
     size_t count = 0;
 
+    *has_ipv4_tail = false;
     while (count < max) {
         struct bytes ahead = *text;
 
@@ -112,6 +115,7 @@ static size_t take_groups(struct bytes *text, uint8_t *octets, size_t max)
         }
         if (count + 4 <= max && take_ipv4_tail(&ahead, octets + count)) {
             *text = ahead;
+            *has_ipv4_tail = true;
             return count + 4;
         }
         if (!take_group(&ahead, octets + count)) {
@@ -126,16 +130,17 @@ static size_t take_groups(struct bytes *text, uint8_t *octets, size_t max)
 static bool take_ipv6(struct bytes *text, uint8_t octets[static 16])
 {
     uint8_t tail[16];
-    size_t front = take_groups(text, octets, 16);
+    bool has_ipv4_tail;
+    size_t front = take_groups(text, octets, 16, &has_ipv4_tail);
     size_t back;
 
     if (front == 16) {
         return true;
     }
-    if (!take_byte(text, ':') || !take_byte(text, ':')) {
+    if (has_ipv4_tail || !take_byte(text, ':') || !take_byte(text, ':')) {
         return false;
     }
-    back = take_groups(text, tail, 14 - front);
+    back = take_groups(text, tail, 14 - front, &has_ipv4_tail);
     memset(octets + front, 0, 16 - front);
     memcpy(octets + 16 - back, tail, back);
     return true;
