@@ -401,10 +401,14 @@ static struct bytes write_syn(struct gossip *g, const struct addr *to)
 
 static void write_delta(struct gossip *g, const struct gossip_message *m)
 {
-    gossip_encode_delta(&g->encoder);
+    size_t budget_bytes = gossip_encode_delta(&g->encoder);
+
+    if (budget_bytes < GOSSIP_DELTA_MIN_BUDGET_BYTES) {
+        return; /* it stays empty */
+    }
     gossip_ranking_compare(&g->ranking, &g->members, m, g->now_ms,
             g->options.dead_grace_ms, &g->chance);
-    gossip_delta_write(&g->ranking, &g->encoder);
+    gossip_delta_write(&g->ranking, &g->encoder.delta);
 }
 
 /* A reply has the version of what it answers. */

@@ -152,18 +152,18 @@ void gossip_ranking_compare(struct gossip_ranking *r,
 
 /* False when the datagram is full. */
 static bool write_candidate(
-        struct gossip_encoder *e, const struct gossip_candidate *candidate)
+        struct gossip_delta_writer *w, const struct gossip_candidate *candidate)
 {
     const struct gossip_member *member = candidate->member;
     const struct kv_state *state = &member->state;
     const struct kv_entry *entry = kv_state_stale(state, candidate->floor);
 
-    if (!gossip_encode_node(
-                e, &member->id, state->last_gc_version, candidate->floor)) {
+    if (!gossip_delta_try_node(
+                w, &member->id, state->last_gc_version, candidate->floor)) {
         return false;
     }
     if (entry == NULL) {
-        gossip_encode_max_version(e, state->max_version);
+        gossip_delta_try_max_version(w, state->max_version);
         return true;
     }
     for (; entry != NULL; entry = kv_state_newer(entry)) {
@@ -172,19 +172,19 @@ static bool write_candidate(
                 .version = entry->version,
                 .status = entry->status};
 
-        if (!gossip_encode_entry(e, &told)) {
+        if (!gossip_delta_try_entry(w, &told)) {
             return false;
         }
     }
     return true;
 }
 
-void gossip_delta_write(struct gossip_ranking *r, struct gossip_encoder *e)
+void gossip_delta_write(struct gossip_ranking *r, struct gossip_delta_writer *w)
 {
     struct gossip_candidate candidate;
 
     while (gossip_ranking_take(r, &candidate)) {
-        if (!write_candidate(e, &candidate)) {
+        if (!write_candidate(w, &candidate)) {
             return;
         }
     }

@@ -54,8 +54,9 @@ void gossip_ranking_compare(struct gossip_ranking *r,
         const struct gossip_members *members, const struct gossip_message *m,
         uint64_t now_ms, uint64_t dead_grace_ms, struct prng *chance);
 
-/* Writes the delta of an encoder that has opened one, as far as it goes. */
-void gossip_delta_write(struct gossip_ranking *r, struct gossip_encoder *e);
+/* Writes a delta that has begun, as far as its budget goes. */
+void gossip_delta_write(
+        struct gossip_ranking *r, struct gossip_delta_writer *w);
 
 /* Applies all node deltas of a message; what is new is noted as events. */
 void gossip_delta_apply(struct gossip_members *members,
