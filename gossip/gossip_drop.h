@@ -29,5 +29,5 @@ enum gossip_drop {
     GOSSIP_DROP_COUNT, /* how many there are; not a reason */
 };
 
-/* A short name in lower case, such as "magic"; static. */
+/* A stable name in snake_case, for `weft info`; static. */
 const char *gossip_drop_name(enum gossip_drop why);
