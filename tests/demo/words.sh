@@ -9,6 +9,7 @@
 export LC_ALL=C # sort, uniq and tr must agree on what a byte is
 
 nodes=(a b c)
+declare -A name=([a]=alpha [b]=beta [c]=gamma) # as conf/ and compose.yaml say
 licences=(/usr/share/common-licenses/*)
 rounds=50 # the licences alone are over before anybody has seen them pass
 busiest=10
@@ -102,12 +103,11 @@ shuffle_and_count() {
 }
 
 print_rate() {
-    local seconds records
+    local records ms
     records=$(wc -l <"$work/text")
-    seconds=$(sed -n 's/.*"seconds": *\([0-9.]*\).*/\1/p' "$work/sent")
-    printf '  %s records in %s s: %s records/s\n' "$(commas "$records")" \
-        "$seconds" "$(commas "$(awk "BEGIN {
-            printf \"%d\", $records / ($seconds > 0 ? $seconds : 1) }")")"
+    ms=$(sed -n 's/.*"duration_ms": *\([0-9]*\).*/\1/p' "$work/sent")
+    printf '  %s records in %s ms: %s records/s\n' "$(commas "$records")" \
+        "$(commas "$ms")" "$(commas "$((records * 1000 / (ms > 0 ? ms : 1)))")"
 }
 
 print_shares() {
@@ -116,7 +116,7 @@ print_shares() {
     for node in "${nodes[@]}"; do
         read -r words records < <(awk '{ sum += $1 }
             END { printf "%d %d\n", NR, sum }' "$work/$node.counts")
-        printf '  %-16s %12s %12s\n' "$node" "$(commas "$words")" \
+        printf '  %-16s %12s %12s\n' "${name[$node]}" "$(commas "$words")" \
             "$(commas "$records")"
     done
 }
@@ -125,7 +125,7 @@ print_busiest() {
     local count word node
     printf '  %-16s %12s %12s\n' 'word' 'count' 'node'
     for node in "${nodes[@]}"; do
-        sed "s/\$/ $node/" "$work/$node.counts"
+        sed "s/\$/ ${name[$node]}/" "$work/$node.counts"
     done | sort -k1,1nr -k2,2 | sed -n "1,${busiest}p" |
         while read -r count word node; do
             printf '  %-16s %12s %12s\n' "$word" "$(commas "$count")" "$node"
@@ -155,8 +155,9 @@ demo() {
         fail "the nodes did not find each other"
 
     say "each word goes to the node that owns it, and is counted there"
-    echo "  on all  weft recv words | sort | uniq -c"
-    echo "  on a    weft send words --sinks 3 < text"
+    echo "  on each node  weft recv words | sort | uniq -c"
+    echo "  on alpha      weft send words --sinks 3 < text"
+    echo
     shuffle_and_count
     print_rate
     echo
