@@ -6,9 +6,10 @@
 #pragma once
 
 #include "node/cli.h"
-#include "node/client_posix.h"
 
 #include <stdio.h>
+
+struct client;
 
 int cmd_run(const struct cli *cli);
 int cmd_members(const struct cli *cli);

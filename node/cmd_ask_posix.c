@@ -1,5 +1,6 @@
 /* The commands that ask the node one thing and print its answer. */
 #include "node/call_json.h"
+#include "node/client_posix.h"
 #include "node/cmd.h"
 #include "node/show.h"
 

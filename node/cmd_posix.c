@@ -1,5 +1,6 @@
 #include "node/cmd.h"
 
+#include "node/client_posix.h"
 #include "node/settings_posix.h"
 
 #include <errno.h>
