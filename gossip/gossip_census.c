@@ -51,13 +51,12 @@ static enum urgency urgency_of(
     return m->is_live ? URGENCY_LIVE : URGENCY_REST;
 }
 
-/* Marks those of one urgency as far as they fit, from the rotation on; returns
- * how many. */
+/* Marks those of one urgency as far as they fit, once around from the rotation
+ * on; returns how far it came. */
 static size_t choose_urgency(
         const struct gossip_census *c, enum urgency urgency, size_t *bytes)
 {
     size_t count = c->members->count;
-    size_t chosen = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct gossip_member *m = c->members->list[(*c->rotation + i) % count];
@@ -66,27 +65,31 @@ static size_t choose_urgency(
             continue;
         }
         if (*bytes + line_bytes(m) > c->budget_bytes) {
-            break;
+            return i;
         }
         *bytes += line_bytes(m);
         m->is_chosen = true;
-        chosen++;
     }
-    return chosen;
+    return count;
 }
 
+/* The next census begins where this one had to stop. */
 static void choose_some(const struct gossip_census *c)
 {
+    size_t count = c->members->count;
     size_t bytes = 0;
-    size_t chosen = 0;
 
-    for (size_t i = 0; i < c->members->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         c->members->list[i]->is_chosen = false;
     }
     for (int urgency = 0; urgency < URGENCIES; urgency++) {
-        chosen += choose_urgency(c, (enum urgency)urgency, &bytes);
+        size_t come = choose_urgency(c, (enum urgency)urgency, &bytes);
+
+        if (come < count) {
+            *c->rotation = (*c->rotation + come) % count;
+            return;
+        }
     }
-    *c->rotation = (*c->rotation + chosen) % c->members->count;
 }
 
 void gossip_census_write(

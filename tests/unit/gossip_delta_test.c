@@ -62,8 +62,8 @@ static void put(struct gossip_member *m, const char *key, const char *value)
             kv_state_set(&m->state, bytes_text(key), bytes_text(value)), 0);
 }
 
-static void offer(struct table *t, const struct gossip_member *m,
-        uint64_t floor)
+static void offer(
+        struct table *t, const struct gossip_member *m, uint64_t floor)
 {
     gossip_ranking_offer(&t->ranking, m, floor, false, &t->chance);
 }
@@ -287,8 +287,8 @@ static void s19_41_the_most_news_first_and_a_prefix_always(void **context)
 {
     struct table *t = *context;
     struct gossip_member *n[] = {add(t, 1), add(t, 2)};
-    struct gossip_digest_entry lines[] = {line_of(n[0], 0, 1),
-            line_of(n[1], 0, 2)};
+    struct gossip_digest_entry lines[] = {
+            line_of(n[0], 0, 1), line_of(n[1], 0, 2)};
 
     fill(t, n);
     assert_grows_to(t, lines, 2, "node-2:c@3 node-2:d@5- node-1:b@2 ");

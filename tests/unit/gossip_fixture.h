@@ -171,8 +171,7 @@ static inline void drain(struct world *w, struct gossip *g)
 }
 
 /* One whole exchange, begun by `a`. */
-static inline void exchange(
-        struct world *w, struct gossip *a, struct gossip *b)
+static inline void exchange(struct world *w, struct gossip *a, struct gossip *b)
 {
     assert_int_equal(gossip_contact(a, w->now_ms, &b->self->id.addr), 0);
     drain(w, a);
