@@ -1,0 +1,61 @@
+/* What the files of the node core share among themselves; nobody else's. */
+#pragma once
+
+#include "node/node.h"
+
+/* Something an operator wants to know; kept until it is fetched. */
+void node_log(struct node *n, enum node_urgency urgency, const char *format,
+        ...) __attribute__((format(printf, 3, 4)));
+
+/* Sets one of our own keys; a refusal is an event. */
+void node_publish(struct node *n, const char *key, const char *value);
+
+/* --- node.c: twins --- */
+
+/* A silent higher generation of our name was here: go on above it. */
+void node_succeed(struct node *n, uint64_t past_generation);
+void node_meet_twin(struct node *n, const struct gossip_member *twin);
+
+/* --- node_members.c: from gossip to the shuffle --- */
+
+/* One piece of news of gossip's, SEND apart. */
+void node_news(struct node *n, const struct gossip_action *news);
+
+/* Tells pool and streams what is known of this node id now. */
+void node_tell_member(struct node *n, uint64_t id);
+
+/* What pool and streams must hear anyway: the silence of the convicted. */
+void node_tell_silence(struct node *n);
+
+/* --- node_shuffle.c: between pool, streams and clients --- */
+
+/* Performs an action of the pool's that is not the TCP adaptor's. */
+void node_pool_action(struct node *n, const struct shuffle_pool_action *action);
+void node_streams_action(
+        struct node *n, const struct shuffle_streams_action *action);
+
+/* --- node_local.c: what local programs say --- */
+
+/* The node has become active: programs that waited for it are attached. */
+void node_attach_waiting(struct node *n);
+
+/* Programs that wait for memory, or for a condition, are looked at again. */
+void node_retry_clients(struct node *n);
+
+/* --- node_request.c: answers --- */
+
+void node_request(
+        struct node *n, uint32_t client, const struct shuffle_wire_call *call);
+
+/* Answers those who wait for a number of members. */
+void node_answer_members(struct node *n);
+
+/* Answers those who wait for us to have left. */
+void node_answer_left(struct node *n);
+
+/* Tells those who watch of a key that has changed. */
+void node_answer_key(struct node *n, const struct gossip_action *news);
+
+/* RESULT to one client; `json` is copied. */
+void node_answer(struct node *n, uint32_t client, uint32_t call, int exit_code,
+        bool last, const char *json);

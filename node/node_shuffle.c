@@ -1,0 +1,184 @@
+#include "node/node_inner.h"
+
+#include "node/report_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- from the pool --- */
+
+static void take_frame(struct node *n, const struct shuffle_pool_action *action)
+{
+    /* Checkpoints come with a later version; their texts pass us by. */
+    if (action->tag == SHUFFLE_TAG_CONTROL) {
+        return;
+    }
+    if (!shuffle_streams_receive(&n->streams, n->now_ms, action->link,
+                action->peer, action->tag, action->payload)) {
+        shuffle_pool_refuse(&n->pool, n->now_ms, action->link);
+    }
+}
+
+static void take_laminar(
+        struct node *n, const struct shuffle_pool_action *action)
+{
+    struct shuffle_wire_vnode_data data;
+
+    if (action->tag == SHUFFLE_TAG_VNODE_DATA &&
+            shuffle_wire_decode_vnode_data(action->payload, &data)) {
+        shuffle_streams_laminar(&n->streams, n->now_ms, action->peer, &data);
+    }
+}
+
+void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
+{
+    switch (action->type) {
+    case SHUFFLE_POOL_CONNECT:
+    case SHUFFLE_POOL_CLOSE:
+    case SHUFFLE_POOL_FINISH:
+    case SHUFFLE_POOL_WRITE:
+    case SHUFFLE_POOL_READ:
+        break; /* the TCP adaptor's */
+    case SHUFFLE_POOL_RESOLVE:
+        node_tell_member(n, action->peer);
+        break;
+    case SHUFFLE_POOL_UP:
+        if (action->dialect == SHUFFLE_WEFT_DIALECT) {
+            shuffle_streams_link_up(&n->streams, n->now_ms, action->link,
+                    action->peer, action->generation, action->outgoing);
+        }
+        break;
+    case SHUFFLE_POOL_DOWN:
+        shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
+        break;
+    case SHUFFLE_POOL_UNREACHABLE:
+        shuffle_streams_unreachable(
+                &n->streams, n->now_ms, action->peer, action->text);
+        break;
+    case SHUFFLE_POOL_FRAME:
+        take_frame(n, action);
+        break;
+    case SHUFFLE_POOL_LAMINAR:
+        take_laminar(n, action);
+        break;
+    case SHUFFLE_POOL_BARRIER_SENT:
+        break; /* nobody sends barriers yet */
+    }
+}
+
+/* --- from the streams --- */
+
+static void send_block(struct node *n, uint32_t link, struct block *block)
+{
+    if (shuffle_pool_block(&n->pool, n->now_ms, link, block) != 0) {
+        block_free(block);
+    }
+}
+
+static void send_laminar(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    struct error err = {.text = ""};
+    int code = shuffle_pool_vnode_data(&n->pool, n->now_ms, action->peer,
+            action->vnode, action->payload, &err);
+
+    shuffle_streams_laminar_sent(
+            &n->streams, n->now_ms, action->client, code, err.text);
+}
+
+static void publish_sinks(struct node *n)
+{
+    struct bytes stage;
+    uint64_t number;
+    struct error err;
+
+    if (!shuffle_streams_sink_at(&n->streams, 0, &stage, &number)) {
+        (void)gossip_delete(
+                &n->gossip, n->now_ms, bytes_text("weft:sinks"), NULL);
+        return;
+    }
+    if (published_write_sinks(&n->streams, n->value, sizeof(n->value)) != 0) {
+        node_log(n, NODE_ERROR, "too many sinks to publish them all");
+        return;
+    }
+    if (gossip_set(&n->gossip, bytes_text("weft:sinks"), bytes_text(n->value),
+                &err) != 0) {
+        node_log(n, NODE_ERROR, "cannot publish weft:sinks: %s", err.text);
+    }
+}
+
+static void publish_place(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    char key[sizeof("weft:place:") + SHUFFLE_STAGE_MAX];
+
+    (void)snprintf(key, sizeof(key), "weft:place:%.*s", (int)action->stage.size,
+            (const char *)action->stage.data);
+    if (!action->has_place) {
+        (void)gossip_delete(&n->gossip, n->now_ms, bytes_text(key), NULL);
+    } else if (published_write_place(
+                       &action->sinks, n->value, sizeof(n->value)) == 0) {
+        node_publish(n, key, n->value);
+    }
+}
+
+static void answer_summary(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    char *json = report_summary(action->rows, action->rows_count);
+
+    node_answer(n, action->client - 1, 0, 0, true, json);
+    report_free(json);
+}
+
+/* To the streams, 0 is nobody: they know our clients by one number more. */
+void node_streams_action(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    struct bytes none = bytes_of(NULL, 0);
+
+    switch (action->type) {
+    case SHUFFLE_STREAMS_WANT:
+        shuffle_pool_want(&n->pool, n->now_ms, action->peer);
+        break;
+    case SHUFFLE_STREAMS_FRAME:
+        (void)shuffle_pool_frame(&n->pool, n->now_ms, action->link, action->tag,
+                action->payload, none);
+        break;
+    case SHUFFLE_STREAMS_BLOCK:
+        send_block(n, action->link, action->block);
+        break;
+    case SHUFFLE_STREAMS_OPEN_COUNT:
+        shuffle_pool_streams_open(
+                &n->pool, n->now_ms, action->link, action->count);
+        break;
+    case SHUFFLE_STREAMS_CLIENT_FRAME:
+        local_push(&n->local, action->client - 1, action->tag, action->payload,
+                none);
+        break;
+    case SHUFFLE_STREAMS_CLIENT_BLOCK:
+        local_push_block(&n->local, action->client - 1, action->block);
+        break;
+    case SHUFFLE_STREAMS_CLIENT_READ:
+        local_hold(&n->local, action->client - 1, !action->on);
+        break;
+    case SHUFFLE_STREAMS_CLIENT_SUMMARY:
+        answer_summary(n, action);
+        break;
+    case SHUFFLE_STREAMS_CLIENT_CLOSE:
+        local_end(&n->local, action->client - 1);
+        break;
+    case SHUFFLE_STREAMS_PUBLISH_SINKS:
+        publish_sinks(n);
+        break;
+    case SHUFFLE_STREAMS_PUBLISH_PLACE:
+        publish_place(n, action);
+        break;
+    case SHUFFLE_STREAMS_LAMINAR:
+        send_laminar(n, action);
+        break;
+    case SHUFFLE_STREAMS_LAMINAR_PAUSE:
+        shuffle_pool_laminar_pause(&n->pool, n->now_ms, action->on);
+        break;
+    }
+}
