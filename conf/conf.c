@@ -1,10 +1,10 @@
 #include "conf/conf.h"
 
-#include "conf/conf_assign.h"
-#include "conf/conf_value.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "conf/conf_assign.h"
+#include "conf/conf_value.h"
 
 /* An empty default is a zeroed field. */
 void conf_init(struct conf *conf)

@@ -20,12 +20,12 @@
  * empty below is for the node to find. */
 #pragma once
 
-#include "base/addr.h"
-#include "conf/conf_report.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "base/addr.h"
+#include "conf/conf_report.h"
 
 enum {
     CONF_SETTINGS = 32, /* rows of the table */

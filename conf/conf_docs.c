@@ -1,8 +1,8 @@
 #include "conf/conf_docs.h"
 
-#include "conf/conf_value.h"
-
 #include <string.h>
+
+#include "conf/conf_value.h"
 
 enum {
     COLUMNS = 78,
@@ -97,11 +97,4 @@ void conf_reference(FILE *out)
         reference_setting(&conf_table[i], out);
     }
     (void)fprintf(out, ".El\n");
-}
-
-void conf_names(FILE *out)
-{
-    for (size_t i = 0; i < CONF_SETTINGS; i++) {
-        (void)fprintf(out, "%s.%s\n", conf_table[i].section, conf_table[i].key);
-    }
 }

@@ -9,6 +9,3 @@ void conf_sample(FILE *out);
 
 /* The section SETTINGS of the manual page, in mdoc. */
 void conf_reference(FILE *out);
-
-/* The names `section.key`, one a line, for shell completion. */
-void conf_names(FILE *out);

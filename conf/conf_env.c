@@ -1,9 +1,9 @@
 #include "conf/conf_env.h"
 
+#include <string.h>
+
 #include "base/edit.h"
 #include "conf/conf_assign.h"
-
-#include <string.h>
 
 static bool is_digit(char c)
 {

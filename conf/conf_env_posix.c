@@ -1,9 +1,9 @@
 #include "conf/conf_env.h"
 
+#include <string.h>
+
 #include "conf/conf_assign.h"
 #include "conf/conf_file.h"
-
-#include <string.h>
 
 enum {
     FILE_MAX_BYTES = 64 << 10,

@@ -1,9 +1,9 @@
 /* A small file, read whole. */
 #pragma once
 
-#include "base/error.h"
-
 #include <stddef.h>
+
+#include "base/error.h"
 
 /* Reads at most `capacity` bytes. ERR_IO with the system's reason, ERR_FULL
  * when the file is larger; the sentence does not repeat the path. */

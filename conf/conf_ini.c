@@ -1,12 +1,13 @@
 #include "conf/conf_ini.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include <ini.h>
+
 #include "conf/conf_assign.h"
 #include "conf/conf_file.h"
 #include "conf/conf_line.h"
-
-#include <ini.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     FILE_MAX_BYTES = 1 << 20,

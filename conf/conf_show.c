@@ -1,7 +1,9 @@
-#include "conf/conf_assign.h"
-#include "conf/conf_value.h"
+#include "conf/conf.h"
 
 #include <string.h>
+
+#include "conf/conf_assign.h"
+#include "conf/conf_value.h"
 
 static void show_item(const struct conf *conf,
         const struct conf_setting *setting, size_t i, FILE *out)

@@ -1,9 +1,9 @@
 #include "conf/conf_table.h"
 
-#include "base/edit.h"
-
 #include <stddef.h>
 #include <string.h>
+
+#include "base/edit.h"
 
 enum {
     KIB = 1 << 10,

@@ -5,10 +5,10 @@
  * What is formatted here parses to the same number. */
 #pragma once
 
-#include "base/bytes.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/bytes.h"
 
 enum {
     CONF_TEXT_BYTES = 32, /* the longest number with its unit, and its NUL */

@@ -1,10 +1,10 @@
 #include "conf/conf_value.h"
 
-#include "conf/conf_text.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "conf/conf_text.h"
 
 static const char *const yesnos[] = {"no", "yes"};
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -543,9 +543,10 @@ const char *conf_value_phrase(
         between(setting, "a size", text);
         return text;
     case CONF_TEXT:
-        (void)snprintf(text, CONF_PHRASE_BYTES, "%s of at most %llu bytes",
-                setting->min > 0 ? "a text" : "empty, or a text",
-                (unsigned long long)setting->max);
+        (void)snprintf(text, CONF_PHRASE_BYTES,
+                "a text of at most %llu bytes%s",
+                (unsigned long long)setting->max,
+                setting->min > 0 ? "" : ", or empty");
         return text;
     case CONF_SEEDS:
         words = "host:port, the host a name or a numeric address";

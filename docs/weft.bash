@@ -12,6 +12,13 @@ _weft_flags() {
         sed -n 's/^  [ -][ a-zA-Z][ ,] \(--[a-z-]*\) .*/\1/p'
 }
 
+# What --set takes, as the file that --show prints names it.
+_weft_settings() {
+    weft check-config --show /dev/null 2>/dev/null | awk '
+        /^\[/ { section = substr($0, 2, length($0) - 2) }
+        /^[a-z]/ { print section "." $1 "=" }' | sort -u
+}
+
 # The command on the line so far, without flags and their values: `kv get`.
 _weft_command() {
     local word
@@ -41,7 +48,11 @@ _weft() {
     )
     case $previous in
     -o | --output) choices='text json' ;;
-    -[csS] | --config | --set | --socket | --timeout) ;;
+    -s | --set)
+        choices=$(_weft_settings)
+        compopt -o nospace
+        ;;
+    -[cS] | --config | --socket | --timeout) ;;
     *)
         if [[ $word == -* ]]; then
             choices=$(_weft_flags "${command[@]}")
