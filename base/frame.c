@@ -1,8 +1,8 @@
 #include "base/frame.h"
 
-#include "base/reader.h"
-
 #include <assert.h>
+
+#include "base/reader.h"
 
 void frame_put_header(uint8_t header[static FRAME_HEADER_BYTES], uint8_t tag,
         size_t payload_bytes)

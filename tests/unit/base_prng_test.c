@@ -4,10 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdbool.h>
 
 #include <cmocka.h>
-
-#include <stdbool.h>
 
 /* The generator's published first numbers from the state 1, 2, 3, 4. */
 static void the_generator_is_xoshiro256_starstar(void **state)

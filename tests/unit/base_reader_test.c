@@ -1,15 +1,15 @@
 /* The reader and its opposite, the writer. */
 #include "base/reader.h"
-#include "base/writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include <string.h>
+#include "base/writer.h"
 
 /* One field of every kind. */
 static const uint8_t fields[] = {0x01, 0x03, 0x02, 0x07, 0x06, 0x05, 0x04, 0x08,

@@ -1,9 +1,9 @@
 #include "conf_fixture.h"
 
+#include <unistd.h>
+
 #include "conf/conf_assign.h"
 #include "conf/conf_env.h"
-
-#include <unistd.h>
 
 enum {
     VARIABLES = 4,

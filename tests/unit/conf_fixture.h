@@ -5,16 +5,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "conf/conf.h"
 #include "conf/conf_ini.h"
 #include "conf/conf_value.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct fixture {
     struct conf conf;

@@ -1,8 +1,8 @@
 #include "conf_fixture.h"
 
-#include "conf/conf_line.h"
-
 #include <unistd.h>
+
+#include "conf/conf_line.h"
 
 static void the_defaults_are_those_of_the_manual(void **state)
 {
