@@ -171,7 +171,7 @@ static const struct gossip_example gossip_examples[] = {
                        "6464720e0031302e313a3430313233020000000000000000"
                        "04007281398aea5257ab037800",
                 .meaning = "V0 Ack [" N1 " 0 0: node:state=active@1 "
-                                         "shuffle:addr=10.0.0.1:40123@2 | 2]",
+                           "shuffle:addr=10.0.0.1:40123@2 | 2]",
                 .is_exact = false},
         {.name = "14.1 BadCluster",
                 .hex = "53b00103",
@@ -287,7 +287,7 @@ static const struct gossip_example gossip_examples[] = {
                        "6464720e0031302e313a3430313233020000000000000000"
                        "04007281398aea5257ab037800",
                 .meaning = "V1 Ack [" N1 " 0 0: node:state=active@1 "
-                                         "shuffle:addr=10.0.0.1:40123@2 | 2]",
+                           "shuffle:addr=10.0.0.1:40123@2 | 2]",
                 .is_exact = false},
 };
 
