@@ -299,6 +299,7 @@ void node_tick(struct node *n, uint64_t now_ms)
     n->now_ms = now_ms;
     gossip_tick(&n->gossip, now_ms);
     shuffle_pool_tick(&n->pool, now_ms);
+    node_tell_silence(n);
     shuffle_streams_tick(&n->streams, now_ms);
     local_tick(&n->local, now_ms);
     node_retry_clients(n);

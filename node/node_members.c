@@ -1,5 +1,7 @@
 #include "node/node_inner.h"
 
+#include "shuffle/shuffle_info.h"
+
 #define PLACE_PREFIX "weft:place:"
 
 const struct gossip_member *node_member(const struct node *n, uint64_t id)
@@ -105,6 +107,25 @@ void node_tell_member(struct node *n, uint64_t id)
     weft = bytes_equal_text(value_of(n, id, "weft:protocol"), "1");
     tell_pool(n, id, m, weft);
     tell_streams(n, id, m, weft);
+}
+
+void node_tell_silence(struct node *n)
+{
+    size_t count = gossip_member_count(&n->gossip);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gossip_member *m = gossip_member_at(&n->gossip, i);
+        uint64_t heard_ms;
+        uint64_t id;
+
+        if (gossip_member_is_live(m) || !gossip_member_node_id(m, &id)) {
+            continue;
+        }
+        heard_ms = shuffle_info_heard_ms(&n->pool, id);
+        if (heard_ms != 0) {
+            shuffle_streams_heard(&n->streams, id, heard_ms);
+        }
+    }
 }
 
 /* Keys that the shuffle goes by. */

@@ -108,3 +108,17 @@ bool shuffle_info_at(
     }
     return false;
 }
+
+uint64_t shuffle_info_heard_ms(const struct shuffle_pool *pool, uint64_t peer)
+{
+    uint64_t heard_ms = 0;
+
+    for (uint32_t slot = 0; slot < pool->options.links_max; slot++) {
+        const struct shuffle_link *link = pool->links[slot];
+
+        if (link != NULL && link->peer == peer && link->heard_ms > heard_ms) {
+            heard_ms = link->heard_ms;
+        }
+    }
+    return heard_ms;
+}

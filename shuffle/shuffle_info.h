@@ -23,3 +23,7 @@ struct shuffle_info {
  * behind the last. */
 bool shuffle_info_at(const struct shuffle_pool *pool, size_t index,
         struct shuffle_info *row);
+
+/* When anything last came from the peer, on any of its connections; 0 while
+ * there is none. */
+uint64_t shuffle_info_heard_ms(const struct shuffle_pool *pool, uint64_t peer);
