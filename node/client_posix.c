@@ -139,6 +139,12 @@ size_t client_queued(const struct client *c)
     return c->out_end - c->out_start;
 }
 
+void client_drop_output(struct client *c)
+{
+    c->out_start = 0;
+    c->out_end = 0;
+}
+
 static uint8_t *append(uint8_t *to, struct bytes b)
 {
     if (b.size > 0) {
@@ -281,7 +287,7 @@ static int wait_once(struct client *c, uint64_t deadline_ms, struct error *err)
         return CLIENT_TIMED_OUT;
     }
     if (ready > 0 && (p.revents & POLLOUT) != 0 && client_flush(c, NULL) != 0) {
-        c->out_start = c->out_end; /* the answer may still be there to read */
+        client_drop_output(c); /* the answer may still be there to read */
     }
     return ready > 0 && (p.revents & ~POLLOUT) != 0 ? client_fill(c, err) : 0;
 }

@@ -58,6 +58,9 @@ void client_packed(struct client *c, size_t size);
 
 size_t client_queued(const struct client *c);
 
+/* Forgets what is queued: nobody takes it any more. */
+void client_drop_output(struct client *c);
+
 /* Sends what the socket takes now. ERR_IO when the node has gone: what it said
  * before can still be read. */
 int client_flush(struct client *c, struct error *err);
