@@ -427,15 +427,13 @@ static void format_number(
 /* An address without a port is written as it is read: without brackets. */
 static void format_host(const struct addr *addr, char *text)
 {
-    struct bytes host;
-    struct bytes port;
     char whole[ADDR_TEXT_BYTES];
     size_t brackets = addr->family == ADDR_IPV6;
+    const char *colon = strrchr(addr_format(addr, whole), ':');
 
-    (void)split_last(bytes_text(addr_format(addr, whole)), ':', &host, &port);
+    assert(colon != NULL); /* before the port, which every address has */
     (void)snprintf(text, CONF_VALUE_BYTES, "%.*s",
-            (int)(host.size - 2 * brackets),
-            (const char *)host.data + brackets);
+            (int)((size_t)(colon - whole) - 2 * brackets), whole + brackets);
 }
 
 static void format_advertise(const struct conf_advertise *advertise, char *text)

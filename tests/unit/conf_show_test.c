@@ -77,7 +77,7 @@ static void each_value_is_shown_with_its_origin(void **state)
             "# t.ini:7\nadvertise = ::1\n",
             "# flag\nphi = 7.25\n",
             "# t.ini:8\ndead_grace = 90s\n",
-            "# env WEFT_SHUFFLE_PEER\npeer = 8@[2001:db8::1]:1\n"
+            "# env WEFT_SHUFFLE_PEER\npeer = 8@[2001:db8::1]:1\n",
             "# env WEFT_SHUFFLE_PEER\npeer = 9@10.0.0.9:2\n",
     };
     struct fixture *f = from_every_source();
