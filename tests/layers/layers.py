@@ -73,6 +73,8 @@ def judge_outside(path, header):
 def judge(path, folder, operand, root):
     ours = re.match(r'"([^"]*)"', operand)
     outside = re.match(r"<([^>]*)>", operand)
+    if re.match(r'["<]/|.*\.\./', operand):
+        return f"{operand} is a path of one machine"
     if ours:
         return judge_ours(path, folder, ours.group(1), root)
     if outside:

@@ -62,6 +62,10 @@ PLANTED = [
      '"gossip.h" is not a header, named from the root'),
     ("base/x.c", '#include "base/none.h"',
      '"base/none.h" is not a header, named from the root'),
+    ("base/x.c", '#include "base/../kv/kv.h"',
+     '"base/../kv/kv.h" is a path of one machine'),
+    ("gossip/gossip_x_uv.c", "#include </usr/include/uv.h>",
+     "</usr/include/uv.h> is a path of one machine"),
     ("base/x.c", "#include HEADER",
      "HEADER is neither a header of ours nor of the system"),
 ]
