@@ -86,19 +86,26 @@ static int copy_small(struct outbox *q, enum outbox_lane lane, uint8_t tag,
     return 0;
 }
 
-/* A large frame has a block to itself, its head in the room in front, so that
- * 64 KiB of body fit a block of 64 KiB. Nothing is copied behind it. */
+/* A large frame has a block to itself. A short head goes into the room in
+ * front, so that 64 KiB of body fit a block of 64 KiB. Nothing is copied
+ * behind it. */
 static int copy_large(struct outbox *q, enum outbox_lane lane, uint8_t tag,
         struct bytes head, struct bytes body)
 {
-    struct block *b = block_new(q->large, body.size);
+    bool fits_in_front = head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES;
+    struct block *b = block_new(
+            q->large, fits_in_front ? body.size : head.size + body.size);
 
-    assert(head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES);
     if (b == NULL) {
         return ERR_FULL;
     }
+    if (!fits_in_front) {
+        block_append(b, head);
+    }
     block_append(b, body);
-    block_prepend(b, head);
+    if (fits_in_front) {
+        block_prepend(b, head);
+    }
     block_frame(b, tag);
     b->copied_bytes = b->size;
     block_list_push(&q->lanes[lane], b);

@@ -55,9 +55,8 @@ void outbox_close(struct outbox *q);
 
 bool outbox_is_empty(const struct outbox *q);
 
-/* Queues one frame, copying `head` and `body`; of a large frame, `head` is at
- * most 59 bytes: asserted. ERR_FULL: at the bound, or the pool has nothing
- * left. */
+/* Queues one frame, copying `head` and `body`. ERR_FULL: at the bound, or the
+ * pool has nothing left. */
 int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
         struct bytes head, struct bytes body);
 

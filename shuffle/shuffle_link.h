@@ -44,7 +44,6 @@ struct shuffle_link {
     bool is_superseded; /* read to its end, then closed */
     bool announced; /* UP was said, so DOWN will be */
     bool unread; /* READ off was said */
-    bool write_asked; /* WRITE was said and not yet answered */
     enum shuffle_dialect dialect;
     uint64_t peer; /* 0 before Hello */
     uint64_t generation; /* the peer's, as greeted; 0 = laminar or unknown */
@@ -58,7 +57,7 @@ struct shuffle_link {
     uint64_t heard_ms; /* the latest byte in */
     uint64_t progress_ms; /* the latest byte out, or when output began */
     uint64_t ping_ms; /* when the PING that awaits its PONG was sent; 0 none */
-    uint32_t next_waiting; /* in the line for memory */
+    struct shuffle_link *next_waiting; /* in the line for memory */
     bool waits_for_memory;
 
     struct shuffle_count count;

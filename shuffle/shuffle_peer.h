@@ -2,19 +2,19 @@
  * for it until it is.
  *
  * Two addresses. One was given by hand: it is tried first and never forgotten.
- * The other the peer publishes; a connect that fails forgets it. The peer keeps
- * its way of being reached as one state:
+ * The other the peer publishes; a connect that fails forgets it. How far we are
+ * with reaching the peer is one state:
  *
- *   IDLE ──want──► RESOLVING ──address──► CONNECTING ──up──► LINKED
- *    ▲                 │ ▲                    │                │
- *    │   nothing came  │ └───── failed ───────┤ failed again   │ down
- *    ├─────────────────┘                      ▼                │
- *    ├◄────────── not wanted any more ──── BACKOFF ────────────┤
- *    │                                        └─ time is up ─► RESOLVING
- *    └──────────────◄──────────────────────────────────────────┘
+ *   IDLE ─► RESOLVING ─► CONNECTING ─► LINKED        (wanted, address, up)
  *
- * STOPPED is BACKOFF without an end: the peer refused us for good, and only
- * news of it (another generation or address) leads on.
+ *   CONNECTING ─► RESOLVING, CONNECTING              an address failed: another?
+ *   RESOLVING, CONNECTING, LINKED ─► BACKOFF         failed, or lost too soon
+ *   RESOLVING, CONNECTING, LINKED ─► STOPPED         refused for good
+ *   LINKED ─► IDLE                                   lost
+ *   BACKOFF ─► IDLE                                  time is up, or news
+ *   STOPPED ─► IDLE                                  news alone
+ *
+ * News is another generation or another address.
  *
  * The table keeps peers by ascending id; a peer's memory stays where it is
  * while the peer is known. */
@@ -60,13 +60,16 @@ struct shuffle_peer {
     struct addr tried; /* the address of the latest attempt */
     struct addr failed; /* that the latest RESOLVE was about */
     bool by_hand_failed; /* in this round of attempts */
+    uint64_t up_ms; /* since when LINKED */
     uint64_t wanted_until_ms; /* 0 = nobody wants it */
     uint64_t deadline_ms; /* of RESOLVING or BACKOFF */
     uint64_t backoff_ms; /* the next one, before jitter */
+    uint64_t ups; /* how often its outgoing link came up */
 
     struct outbox pending; /* until it is up */
     uint64_t barriers[SHUFFLE_PEER_BARRIERS_MAX]; /* checkpoints in `pending` */
     size_t barriers_count;
+    uint32_t accepted_count; /* its links that we accepted */
     char why[128]; /* the latest attempt failed, in a sentence */
 
     struct shuffle_count count; /* of links that have ended */
@@ -85,11 +88,16 @@ void shuffle_peers_close(struct shuffle_peers *peers);
 struct shuffle_peer *shuffle_peers_find(
         const struct shuffle_peers *peers, uint64_t id);
 
-/* Finds it or adds it with an outbox over `blocks`; NULL at the bound. */
-struct shuffle_peer *shuffle_peers_add(struct shuffle_peers *peers, uint64_t id,
-        struct block_pool *blocks, size_t queue_max_bytes);
+/* Adds one that is not there yet: asserted. Its `pending` is the caller's to
+ * init. NULL at the bound. */
+struct shuffle_peer *shuffle_peers_add(
+        struct shuffle_peers *peers, uint64_t id);
 
-void shuffle_peers_remove(struct shuffle_peers *peers, uint64_t id);
+void shuffle_peers_remove(
+        struct shuffle_peers *peers, struct shuffle_peer *peer);
+
+/* May it be asked for: gossip knows it, or somebody gave it by hand. */
+bool shuffle_peer_is_known(const struct shuffle_peer *peer);
 
 /* Where to try next: by hand, then discovered; NULL when there is nowhere. */
 const struct addr *shuffle_peer_candidate(const struct shuffle_peer *peer);

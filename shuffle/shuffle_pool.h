@@ -60,7 +60,7 @@ struct shuffle_pool_options {
     size_t max_frame_bytes; /* the largest payload, in and out */
     size_t queue_max_bytes; /* queued for one peer */
     size_t reserve_bytes; /* of the budget, for small frames */
-    uint32_t links_max; /* in both directions together */
+    uint32_t links_max; /* both ways; three quarters of them accepted */
     uint32_t links_per_host_max; /* accepted from one address */
     uint32_t peers_max;
     uint64_t connect_timeout_ms;
@@ -77,16 +77,16 @@ struct shuffle_pool_options shuffle_pool_defaults(void);
 
 enum shuffle_pool_action_type {
     SHUFFLE_POOL_CONNECT, /* link, address */
-    SHUFFLE_POOL_CLOSE, /* link: close it now; its number means nothing any more */
-    SHUFFLE_POOL_FINISH, /* link: all is written; send an end of stream, read on */
-    SHUFFLE_POOL_WRITE, /* link: there is output; write once, at the turn's end */
+    SHUFFLE_POOL_CLOSE, /* link: close it now; the number is void */
+    SHUFFLE_POOL_FINISH, /* link: end the stream behind the output; read on */
+    SHUFFLE_POOL_WRITE, /* link: there is output; write at the turn's end */
     SHUFFLE_POOL_READ, /* link, on: read from it, or leave it unread */
     SHUFFLE_POOL_RESOLVE, /* peer: read shuffle:addr anew, answer with _peer */
     SHUFFLE_POOL_UP, /* link, peer, generation, outgoing, dialect */
-    SHUFFLE_POOL_DOWN, /* link, peer, generation, outgoing, dialect, reason, text */
+    SHUFFLE_POOL_DOWN, /* as UP, and reason, text: what Close said, or why */
     SHUFFLE_POOL_UNREACHABLE, /* peer, code, text */
     SHUFFLE_POOL_FRAME, /* link, peer, tag, payload: 20 and 30 to 36 */
-    SHUFFLE_POOL_LAMINAR, /* link, peer, tag, payload: 02, 04, 05, FF */
+    SHUFFLE_POOL_LAMINAR, /* link, peer, tag, payload: 02, 04, 05 */
     SHUFFLE_POOL_BARRIER_SENT, /* peer, checkpoint, code, text */
 };
 
@@ -125,7 +125,8 @@ void shuffle_pool_close(struct shuffle_pool *pool);
 int shuffle_pool_peer(struct shuffle_pool *pool, uint64_t now_ms,
         const struct shuffle_peer_facts *facts);
 
-/* The member is forgotten; a peer given by hand stays. Its links stay up. */
+/* The member is forgotten; a peer given by hand stays. Links that are up stay
+ * up. */
 void shuffle_pool_peer_gone(
         struct shuffle_pool *pool, uint64_t now_ms, uint64_t peer);
 
@@ -157,8 +158,10 @@ uint32_t shuffle_pool_link_to(const struct shuffle_pool *pool, uint64_t peer);
 int shuffle_pool_frame(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, uint8_t tag, struct bytes head, struct bytes body);
 
-/* Queues a block that is one whole frame (`block_frame`), in order. On success
- * it is ours; on failure, as above, it is still the caller's. */
+/* Queues a block that is one whole frame (`block_frame`), in order; it is ours
+ * from now on. ERR_NOT_FOUND: that link is gone, and the block still the
+ * caller's. There is no other failure: a block's memory was bounded when it was
+ * made. */
 int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, struct block *block);
 
@@ -191,6 +194,15 @@ void shuffle_pool_barrier(struct shuffle_pool *pool, uint64_t now_ms,
 void shuffle_pool_laminar_pause(
         struct shuffle_pool *pool, uint64_t now_ms, bool paused);
 
+/* A frame of this link was not allowed by the streams: Close "protocol". May be
+ * said while the link's frames are being handed out. */
+void shuffle_pool_refuse(
+        struct shuffle_pool *pool, uint64_t now_ms, uint32_t link);
+
+/* The node goes on under a higher generation; what is greeted already keeps
+ * the one it was told. */
+void shuffle_pool_generation(struct shuffle_pool *pool, uint64_t generation);
+
 /* Says Close "leaving" wherever it may be said, then closes; no link is made
  * or accepted any more. Done when `shuffle_pool_links` is 0. */
 void shuffle_pool_leave(struct shuffle_pool *pool, uint64_t now_ms);
@@ -218,9 +230,11 @@ void shuffle_pool_closed(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, const char *why);
 
 /* What to write next on the link (base/outbox.h, `outbox_gather`), and how
- * much of it was written. Pieces stay put until then. */
+ * much of it was written. Pieces stay put until then. WRITE comes when there
+ * is output where there was none; until there is none again, it is for the
+ * adaptor to go on. */
 size_t shuffle_pool_output(struct shuffle_pool *pool, uint32_t link,
-        struct bytes pieces[], size_t pieces_max);
+        struct bytes pieces[], size_t pieces_max, size_t bytes_max);
 void shuffle_pool_written(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, size_t bytes);
 
@@ -257,10 +271,12 @@ struct shuffle_pool {
     struct shuffle_peers peers;
     struct shuffle_link **links; /* by slot; NULL = free */
     uint16_t *serials; /* by slot: of the link that is or was there */
-    uint32_t links_count;
-    uint32_t waiting_head; /* links that wait for memory, first come first */
-    uint32_t waiting_tail;
+    uint32_t links_count; /* accepted ones included */
+    uint32_t accepted_count;
+    struct shuffle_link *waiting; /* for memory, first come first served */
     uint32_t reading; /* the link whose bytes are being handed out, or 0 */
+    struct frame deferred; /* of that link: to be judged again after UP */
+    bool has_deferred;
     bool laminar_paused;
     bool leaving;
     uint64_t now_ms; /* of the latest verb */
