@@ -1,6 +1,7 @@
 #include "gossip/gossip_counters.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 const char *gossip_refusal_name(enum gossip_refusal why)
 {
@@ -22,6 +23,6 @@ const char *gossip_refusal_name(enum gossip_refusal why)
     case GOSSIP_REFUSED_COUNT:
         break;
     }
-    assert(!"no such refusal");
+    assert(false);
     return "";
 }
