@@ -144,6 +144,7 @@ enum local_input local_next(
             return LOCAL_MORE;
         case INBOX_LONG:
             if (!reserve(l, c)) {
+                inbox_hold(&c->in);
                 return LOCAL_MORE;
             }
             break;
