@@ -47,7 +47,7 @@ static bool parse_identity(
         space++;
     }
     return space + 2 < text.size && text.data[text.size - 1] == '\n' &&
-           bytes_to_u64(bytes_of(text.data, space), id) &&
+           bytes_to_u64(bytes_of(text.data, space), id) && *id != 0 &&
            bytes_to_u64(bytes_of(text.data + space + 1, text.size - space - 2),
                    generation);
 }
