@@ -112,10 +112,14 @@ static bool copy_line(struct output *o, const struct shuffle_record *record)
 
 static bool next_record(struct output *o, struct shuffle_record *record)
 {
-    bool has_one = o->mode == OUTPUT_RAW
-                           ? shuffle_records_next(&o->records, record)
-                           : shuffle_records_next_keyed(&o->records, record);
+    bool has_one;
 
+    if (o->records.at == o->records.end) {
+        return false;
+    }
+    has_one = o->mode == OUTPUT_RAW
+                      ? shuffle_records_next(&o->records, record)
+                      : shuffle_records_next_keyed(&o->records, record);
     if (o->records.failed) {
         o->is_malformed = true;
         o->records.at = o->records.end;
