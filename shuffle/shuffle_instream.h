@@ -43,7 +43,6 @@ struct shuffle_instream {
     bool has_mark;
     bool got_data; /* in this turn */
     bool has_news; /* a GRANT is due */
-    bool is_told; /* LOST: its sink has got FAIL 5 */
     uint64_t mark_next; /* the records before DRAIN */
 
     uint64_t received_records;
@@ -69,16 +68,24 @@ bool shuffle_instream_offered(struct shuffle_streams *st, uint32_t link,
 struct shuffle_instream *shuffle_instream_find(
         const struct shuffle_streams *st, uint32_t link, uint32_t number);
 
+/* Bytes that the stream's credit counts above what the local sink gets: a sink
+ * of format 1 gets records of format 2 without their key words. */
+size_t shuffle_instream_extra_bytes(
+        const struct shuffle_instream *in, uint64_t records);
+
 /* Copies the records into the window. False: not what was announced, beyond
  * the limit, or malformed. */
 bool shuffle_instream_data(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_data *data);
 
-/* The same from our own node, with the block for keeps. */
-bool shuffle_instream_block(struct shuffle_streams *st,
-        struct shuffle_instream *in, uint64_t first, struct block *block);
+/* The same from our own node: records alone, and the block for keeps. */
+void shuffle_instream_block(struct shuffle_streams *st,
+        struct shuffle_instream *in, struct block *block);
 
-bool shuffle_instream_mark(struct shuffle_streams *st,
+/* DRAINED when all that was marked has come. */
+void shuffle_instream_settle(struct shuffle_instream *in);
+
+bool shuffle_instream_mark(
         struct shuffle_instream *in, const struct shuffle_wire_mark *mark);
 void shuffle_instream_fail(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_fail *fail);
@@ -93,6 +100,11 @@ void shuffle_instream_flush(
         struct shuffle_streams *st, struct shuffle_instream *in);
 
 void shuffle_instream_link_down(
+        struct shuffle_streams *st, struct shuffle_instream *in);
+
+/* Loses it when its source's node is known to be lost, or its link has been
+ * down for too long. */
+void shuffle_instream_judge(
         struct shuffle_streams *st, struct shuffle_instream *in);
 
 /* Its source counts as lost from now on. */

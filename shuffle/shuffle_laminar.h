@@ -35,7 +35,6 @@ struct shuffle_laminar_source {
 
 struct shuffle_laminar {
     uint32_t sink_client; /* 0 = none */
-    uint64_t sink_number; /* as weft:sinks names it */
     uint64_t delivered_records;
     uint64_t delivered_bytes;
     uint64_t taken_records;

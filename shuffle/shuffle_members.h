@@ -35,6 +35,7 @@ struct shuffle_known {
     struct shuffle_member facts; /* its arrays and texts are our copy */
     bool is_member;
     uint32_t link; /* outgoing and up, or 0 */
+    uint64_t newest; /* generation, as published or as greeted */
     uint64_t heard_ms; /* the latest sign of life on any link */
     uint8_t *texts; /* what the facts' bytes point into */
 };

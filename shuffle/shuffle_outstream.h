@@ -19,7 +19,13 @@
 enum {
     /* Of records in a block of several: a whole frame takes 64 KiB. */
     SHUFFLE_PACK_BYTES = SHUFFLE_DATA_FRAME_MAX - SHUFFLE_DATA_HEAD_BYTES - 5,
-    SHUFFLE_LINK_SELF = INT32_MAX, /* our own node, reached without a link */
+};
+
+/* Our own node, reached without a link: frames to our sinks, and those that go
+ * back to our sources. */
+enum {
+    SHUFFLE_LINK_SELF = INT32_MAX,
+    SHUFFLE_LINK_SELF_BACK = INT32_MAX - 1,
 };
 
 enum shuffle_outstream_state {
@@ -37,7 +43,6 @@ struct shuffle_outstream {
     struct shuffle_outstream *next_in_bucket;
     struct shuffle_outstream *next_dirty;
     bool is_dirty;
-    bool is_counted_open; /* on its link, in what OPEN_COUNT said */
     bool is_marked; /* MARK with DRAIN is out, on the present link */
     bool was_open; /* has answered OPENED 0 in this placement */
     enum shuffle_outstream_state state;
@@ -78,6 +83,10 @@ void shuffle_outstream_offer(
 
 /* Its link is gone, or is another one. */
 void shuffle_outstream_unlink(
+        struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* The sink node has said DONE. */
+void shuffle_outstream_finish(
         struct shuffle_streams *st, struct shuffle_outstream *out);
 
 /* Makes room for a record of so many bytes at `at`. False: it has to wait, for

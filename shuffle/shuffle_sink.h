@@ -47,6 +47,10 @@ struct shuffle_sink {
     uint64_t say_ms; /* the next STATE 1 */
     uint64_t ended; /* sources that have drained or failed */
     struct shuffle_instream *streams;
+    uint64_t epoch; /* of the placement in force */
+    uint64_t placement_id;
+    uint8_t *packed; /* its sinks */
+    size_t packed_bytes;
     struct shuffle_instream *turn; /* served next */
     uint64_t delivered_records;
     uint64_t delivered_bytes; /* as its own credit counts them */
@@ -75,13 +79,19 @@ void shuffle_sink_abandon(
         struct shuffle_streams *st, struct shuffle_sink *sink);
 
 /* A stream has ended its holding the run open. */
-void shuffle_sink_source_ended(
-        struct shuffle_streams *st, struct shuffle_sink *sink);
+void shuffle_sink_source_ended(struct shuffle_sink *sink);
 
 /* Takes a stream into the run, and out of it. */
 void shuffle_sink_add(struct shuffle_sink *sink, struct shuffle_instream *in);
 void shuffle_sink_remove(
         struct shuffle_sink *sink, struct shuffle_instream *in);
+
+/* The placement in force is that of the streams here, else any. A stream of
+ * another one is refused. */
+bool shuffle_sink_accepts(
+        struct shuffle_sink *sink, const struct shuffle_wire_open *open);
+struct shuffle_wire_sinks shuffle_sink_placement(
+        const struct shuffle_sink *sink);
 
 /* Hands on what credit allows, says what is due, ends the run if it is over. */
 void shuffle_sink_flush(struct shuffle_streams *st, struct shuffle_sink *sink);

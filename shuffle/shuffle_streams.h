@@ -197,6 +197,12 @@ bool shuffle_streams_stage_at(const struct shuffle_streams *st, size_t index,
 uint64_t shuffle_streams_unconfirmed(
         const struct shuffle_streams *st, uint64_t peer);
 
+/* For the parts: `shuffle_streams_tick` has work at `at_ms`. */
+void shuffle_streams_arm(struct shuffle_streams *st, uint64_t at_ms);
+
+/* For the parts: how many streams are open on the link has changed. */
+void shuffle_streams_recount(struct shuffle_streams *st, uint32_t link);
+
 /* Asserts what must always hold. */
 void shuffle_streams_check(const struct shuffle_streams *st);
 
@@ -219,7 +225,8 @@ struct shuffle_streams {
     struct shuffle_outstream *out_buckets[SHUFFLE_BUCKETS];
     struct shuffle_instream *in_buckets[SHUFFLE_BUCKETS];
     struct shuffle_outstream *dirty;
-    bool sources_stalled; /* some source waits for memory */
+    bool has_facts; /* that sources and sinks have not yet looked at */
+    bool is_unsettled; /* our own streams have moved since the last flush */
 
     /* Windows: their budget is backed by what streams have reserved. */
     struct budget window_budget;
@@ -229,5 +236,6 @@ struct shuffle_streams {
     size_t ended_count;
     struct shuffle_laminar laminar;
     uint8_t *scratch; /* a placement or a frame while it is built */
-    size_t scratch_capacity;
+    uint8_t *inner; /* a frame to ourselves while it is read */
+    size_t scratch_capacity; /* of each */
 };

@@ -1,0 +1,382 @@
+#include "shuffle/shuffle_laminar.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_send.h"
+#include "shuffle/shuffle_streams.h"
+
+static void free_list(struct block_list *list)
+{
+    while (list->head != NULL) {
+        block_free(block_list_pop(list));
+    }
+}
+
+void shuffle_laminar_close(struct shuffle_laminar *laminar)
+{
+    for (size_t i = 0; i < laminar->sources_count; i++) {
+        free_list(&laminar->sources[i].records);
+    }
+    free_list(&laminar->waiting);
+    *laminar = (struct shuffle_laminar){0};
+}
+
+static struct shuffle_laminar_source *find_source(
+        struct shuffle_laminar *laminar, uint32_t client)
+{
+    for (size_t i = 0; i < laminar->sources_count; i++) {
+        if (laminar->sources[i].client == client) {
+            return &laminar->sources[i];
+        }
+    }
+    return NULL;
+}
+
+bool shuffle_laminar_has(const struct shuffle_laminar *laminar, uint32_t client)
+{
+    for (size_t i = 0; i < laminar->sources_count; i++) {
+        if (laminar->sources[i].client == client) {
+            return true;
+        }
+    }
+    return laminar->sink_client == client;
+}
+
+/* ---- attaching ---- */
+
+static void attach_sink(
+        struct shuffle_streams *st, struct shuffle_laminar *l, uint32_t client)
+{
+    if (l->sink_client != 0) {
+        shuffle_tell_refused(st, client,
+                "this node has a sink of laminar already, and takes one of "
+                "each stage");
+        return;
+    }
+    l->sink_client = client;
+    l->delivered_records = 0;
+    l->delivered_bytes = 0;
+    l->taken_records = 0;
+    l->limit_bytes = 0;
+    shuffle_tell_state(st, client, SHUFFLE_STATE_ATTACHED, "");
+}
+
+static void attach_source(
+        struct shuffle_streams *st, struct shuffle_laminar *l, uint32_t client)
+{
+    if (l->sources_count == SHUFFLE_LAMINAR_CLIENTS_MAX) {
+        shuffle_tell_refused(
+                st, client, "this node has 64 sources of laminar already");
+        return;
+    }
+    l->sources[l->sources_count++] =
+            (struct shuffle_laminar_source){.client = client, .is_read = true};
+    shuffle_tell_state(st, client, SHUFFLE_STATE_ATTACHED, "");
+    shuffle_tell_read(st, client, true);
+}
+
+void shuffle_laminar_attach(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_attach *attach)
+{
+    if (attach->role == SHUFFLE_ROLE_SINK) {
+        attach_sink(st, &st->laminar, client);
+    } else {
+        attach_source(st, &st->laminar, client);
+    }
+}
+
+/* ---- in: from LaminarDB peers to the sink ---- */
+
+static void set_paused(
+        struct shuffle_streams *st, struct shuffle_laminar *l, bool paused)
+{
+    struct shuffle_streams_action action = {
+            .type = SHUFFLE_STREAMS_LAMINAR_PAUSE, .on = paused};
+
+    if (l->is_paused != paused) {
+        l->is_paused = paused;
+        shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
+    }
+}
+
+void shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data)
+{
+    struct shuffle_laminar *l = &st->laminar;
+    struct block *block = block_new(
+            st->options.blocks, SHUFFLE_LAMINAR_HEAD_BYTES + data->body.size);
+    uint8_t head[SHUFFLE_LAMINAR_HEAD_BYTES];
+    struct writer w = writer_of(head, sizeof(head));
+
+    if (block == NULL) {
+        l->dropped_frames++;
+        set_paused(st, l, true);
+        return;
+    }
+    shuffle_record_put_laminar_head(&w, peer, data->vnode, data->body.size);
+    block_append(block, writer_bytes(&w));
+    block_append(block, data->body);
+    block->records = 1;
+    block_list_push(&l->waiting, block);
+    l->waiting_bytes += block->size;
+    if (l->waiting_bytes >= SHUFFLE_LAMINAR_WAITING_BYTES) {
+        set_paused(st, l, true);
+    }
+}
+
+/* A record may go when credit reaches, or, however large, when all before it
+ * is confirmed. */
+static bool may_go(const struct shuffle_laminar *l, const struct block *block)
+{
+    return l->delivered_bytes + block->size <= l->limit_bytes ||
+           (l->limit_bytes > 0 && l->taken_records == l->delivered_records);
+}
+
+static void deliver(struct shuffle_streams *st, struct shuffle_laminar *l)
+{
+    struct block *block = block_list_pop(&l->waiting);
+    uint8_t head[SHUFFLE_DATA_HEAD_BYTES];
+    struct writer w = writer_of(head, sizeof(head));
+
+    shuffle_wire_encode_data_head(&w, 0, l->delivered_records);
+    l->waiting_bytes -= block->size;
+    l->delivered_bytes += block->size;
+    l->delivered_records++;
+    block_prepend(block, writer_bytes(&w));
+    block_frame(block, SHUFFLE_TAG_DATA);
+    shuffle_tell_block(st, l->sink_client, block);
+}
+
+static bool granted(struct shuffle_laminar *l, struct bytes payload)
+{
+    struct shuffle_wire_grant grant;
+
+    if (!shuffle_wire_decode_grant(payload, &grant) || grant.stream != 0 ||
+            grant.taken > l->delivered_records) {
+        return false;
+    }
+    if (grant.taken > l->taken_records) {
+        l->taken_records = grant.taken;
+    }
+    if (grant.limit > l->limit_bytes) {
+        l->limit_bytes = grant.limit;
+    }
+    return true;
+}
+
+/* ---- out: from sources to LaminarDB peers ---- */
+
+static void remove_source(
+        struct shuffle_laminar *l, struct shuffle_laminar_source *source)
+{
+    free_list(&source->records);
+    *source = l->sources[--l->sources_count];
+}
+
+/* Hands the first record to the node. */
+static void ask(
+        struct shuffle_streams *st, struct shuffle_laminar_source *source)
+{
+    struct bytes bytes = block_bytes(source->records.head);
+    struct shuffle_records records =
+            shuffle_records_of(bytes, SHUFFLE_FORMAT_LAMINAR, SIZE_MAX);
+    struct shuffle_record record;
+    bool is_there = shuffle_records_next(&records, &record);
+    struct shuffle_streams_action action = {
+            .type = SHUFFLE_STREAMS_LAMINAR, .client = source->client};
+
+    assert(is_there);
+    (void)is_there;
+    action.peer = record.peer;
+    action.vnode = record.vnode;
+    action.payload = record.body;
+    source->is_asked = true;
+    shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
+}
+
+/* Asks for the first record, or says that there is none any more. True: the
+ * source has ended. */
+static bool go_on(
+        struct shuffle_streams *st, struct shuffle_laminar_source *source)
+{
+    uint32_t client = source->client;
+
+    if (source->is_asked) {
+        return false;
+    }
+    if (source->records.head != NULL) {
+        ask(st, source);
+        return false;
+    }
+    if (source->is_drained) {
+        shuffle_tell_done(st, client, source->sent_records);
+        shuffle_tell_close(st, client);
+        remove_source(&st->laminar, source);
+        return true;
+    }
+    if (!source->is_read) {
+        source->is_read = true;
+        shuffle_tell_read(st, client, true);
+    }
+    return false;
+}
+
+void shuffle_laminar_sent(
+        struct shuffle_streams *st, uint32_t client, int code, const char *text)
+{
+    struct shuffle_laminar_source *source = find_source(&st->laminar, client);
+
+    if (source == NULL) {
+        return;
+    }
+    assert(source->is_asked);
+    source->is_asked = false;
+    if (code == ERR_FULL) {
+        return; /* the next flush asks again */
+    }
+    if (code != 0) {
+        shuffle_tell_fail(
+                st, client, source->sent_records, SHUFFLE_FAIL_NODE_LOST, text);
+        shuffle_tell_close(st, client);
+        remove_source(&st->laminar, source);
+        return;
+    }
+    source->sent_records++;
+    block_free(block_list_pop(&source->records));
+    (void)go_on(st, source);
+}
+
+static bool is_read_fine(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source, struct bytes payload)
+{
+    struct shuffle_wire_data data;
+    struct shuffle_records records;
+    struct shuffle_record record;
+
+    if (!shuffle_wire_decode_data(payload, &data) || data.stream != 0 ||
+            data.first != source->read_records || source->is_drained) {
+        return false;
+    }
+    records = shuffle_records_of(data.records, SHUFFLE_FORMAT_LAMINAR,
+            st->options.max_frame_bytes + SHUFFLE_LAMINAR_HEAD_BYTES -
+                    SHUFFLE_VNODE_HEAD_BYTES);
+    while (shuffle_records_next(&records, &record)) {
+        struct block *block = block_new(st->options.blocks, record.whole.size);
+
+        if (block == NULL) {
+            return false;
+        }
+        block_append(block, record.whole);
+        block_list_push(&source->records, block);
+        source->read_records++;
+    }
+    return !records.failed;
+}
+
+static bool take_data(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source, struct bytes payload)
+{
+    if (!is_read_fine(st, source, payload)) {
+        return false;
+    }
+    if (source->is_read) {
+        source->is_read = false;
+        shuffle_tell_read(st, source->client, false);
+    }
+    (void)go_on(st, source);
+    return true;
+}
+
+static bool take_mark(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source, struct bytes payload)
+{
+    struct shuffle_wire_mark mark;
+
+    if (!shuffle_wire_decode_mark(payload, &mark) || mark.stream != 0 ||
+            mark.next != source->read_records ||
+            (mark.flags & SHUFFLE_FLAG_DRAIN) == 0) {
+        return false;
+    }
+    source->is_drained = true;
+    (void)go_on(st, source);
+    return true;
+}
+
+/* ---- both ---- */
+
+bool shuffle_laminar_client(struct shuffle_streams *st, uint32_t client,
+        uint8_t tag, struct bytes payload)
+{
+    struct shuffle_laminar_source *source = find_source(&st->laminar, client);
+
+    if (tag == SHUFFLE_TAG_FAIL) {
+        shuffle_laminar_client_gone(st, client);
+        shuffle_tell_close(st, client);
+        return true;
+    }
+    if (source == NULL) {
+        return tag == SHUFFLE_TAG_GRANT && granted(&st->laminar, payload);
+    }
+    switch (tag) {
+    case SHUFFLE_TAG_DATA:
+        return take_data(st, source, payload);
+    case SHUFFLE_TAG_MARK:
+        return take_mark(st, source, payload);
+    default:
+        return false;
+    }
+}
+
+void shuffle_laminar_client_gone(struct shuffle_streams *st, uint32_t client)
+{
+    struct shuffle_laminar *l = &st->laminar;
+    struct shuffle_laminar_source *source = find_source(l, client);
+
+    if (source != NULL) {
+        remove_source(l, source);
+    } else if (l->sink_client == client) {
+        l->sink_client = 0;
+    }
+}
+
+void shuffle_laminar_flush(struct shuffle_streams *st)
+{
+    struct shuffle_laminar *l = &st->laminar;
+    size_t i = 0;
+
+    while (l->sink_client != 0 && l->waiting.head != NULL &&
+            may_go(l, l->waiting.head)) {
+        deliver(st, l);
+    }
+    if (l->waiting_bytes <= SHUFFLE_LAMINAR_WAITING_BYTES / 2) {
+        set_paused(st, l, false);
+    }
+    while (i < l->sources_count) {
+        if (!go_on(st, &l->sources[i])) {
+            i++;
+        }
+    }
+}
+
+void shuffle_laminar_drain(struct shuffle_streams *st)
+{
+    struct shuffle_laminar *l = &st->laminar;
+
+    if (l->sink_client != 0) {
+        shuffle_tell_fail(st, l->sink_client, l->taken_records,
+                SHUFFLE_FAIL_DRAINING, "the node is leaving");
+        shuffle_tell_close(st, l->sink_client);
+        l->sink_client = 0;
+    }
+    while (l->sources_count > 0) {
+        struct shuffle_laminar_source *source = &l->sources[0];
+
+        shuffle_tell_fail(st, source->client, source->sent_records,
+                SHUFFLE_FAIL_DRAINING, "the node is leaving");
+        shuffle_tell_close(st, source->client);
+        remove_source(l, source);
+    }
+}

@@ -1,0 +1,849 @@
+#include "shuffle/shuffle_streams.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_send.h"
+
+enum {
+    /* A placement of SHUFFLE_SINKS_MAX, as rows or as OPEN has it. */
+    SCRATCH_BYTES = 256 << 10,
+    KEPT_BYTES = 4 << 20, /* of windows' blocks, for the next ones */
+};
+
+static_assert(SCRATCH_BYTES >= SHUFFLE_SINKS_MAX * SHUFFLE_SINK_BYTES +
+                                       SHUFFLE_OPEN_HEAD_MAX,
+        "OPEN fits the scratch memory");
+static_assert(
+        SCRATCH_BYTES >= SHUFFLE_SINKS_MAX * sizeof(struct shuffle_summary_row),
+        "and so does a summary");
+
+struct shuffle_streams_options shuffle_streams_defaults(void)
+{
+    return (struct shuffle_streams_options){
+            .vnodes = 256,
+            .window_bytes = 2 << 20,
+            .max_frame_bytes = 64 << 20,
+            .connect_timeout_ms = 3000,
+            .streams_max = 4096,
+    };
+}
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+void shuffle_streams_init(struct shuffle_streams *st,
+        const struct shuffle_streams_options *options, uint64_t now_ms)
+{
+    assert(options->id != 0 && options->vnodes > 0);
+    assert(options->window_bytes >= SHUFFLE_FIRST_WINDOW_BYTES);
+    *st = (struct shuffle_streams){.options = *options,
+            .now_ms = now_ms,
+            .deadline_ms = UINT64_MAX,
+            .scratch_capacity = SCRATCH_BYTES,
+            .window_budget = {.max_bytes = SIZE_MAX}};
+    prng_init(&st->prng, options->seed);
+    shuffle_actions_init(&st->actions);
+    shuffle_members_init(&st->members);
+    block_pool_init(&st->windows, &st->window_budget, KEPT_BYTES);
+    st->scratch = must(malloc(SCRATCH_BYTES));
+    st->inner = must(malloc(SCRATCH_BYTES));
+}
+
+/* The sinks, one after another; a stage may go with its last program, so the
+ * next is found before. */
+static struct shuffle_sink *next_sink(
+        const struct shuffle_streams *st, const struct shuffle_stage *after)
+{
+    const struct shuffle_stage *s = after == NULL ? st->stages : after->next;
+
+    while (s != NULL && s->sink == NULL) {
+        s = s->next;
+    }
+    return s == NULL ? NULL : s->sink;
+}
+
+void shuffle_streams_close(struct shuffle_streams *st)
+{
+    struct shuffle_sink *sink;
+
+    while (st->sources != NULL) {
+        shuffle_source_close(st, st->sources);
+    }
+    while ((sink = next_sink(st, NULL)) != NULL) {
+        shuffle_sink_close(st, sink);
+    }
+    (void)shuffle_instream_forget(st, true);
+    shuffle_laminar_close(&st->laminar);
+    shuffle_actions_close(&st->actions);
+    shuffle_members_close(&st->members);
+    shuffle_stage_close_all(st);
+    block_pool_close(&st->windows);
+    free(st->scratch);
+    free(st->inner);
+}
+
+void shuffle_streams_arm(struct shuffle_streams *st, uint64_t at_ms)
+{
+    if (at_ms < st->deadline_ms) {
+        st->deadline_ms = at_ms;
+    }
+}
+
+void shuffle_streams_recount(struct shuffle_streams *st, uint32_t link)
+{
+    struct shuffle_streams_action action = {
+            .type = SHUFFLE_STREAMS_OPEN_COUNT, .link = link};
+
+    if (link >= SHUFFLE_LINK_SELF_BACK) {
+        return;
+    }
+    for (size_t i = 0; i < SHUFFLE_BUCKETS; i++) {
+        for (const struct shuffle_outstream *out = st->out_buckets[i];
+                out != NULL; out = out->next_in_bucket) {
+            action.count += out->link == link;
+        }
+        for (const struct shuffle_instream *in = st->in_buckets[i]; in != NULL;
+                in = in->next_in_bucket) {
+            action.count += in->link == link;
+        }
+    }
+    shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
+}
+
+/* ---- facts ---- */
+
+/* Sources and sinks look at what is known now. */
+static void consider(struct shuffle_streams *st)
+{
+    struct shuffle_source *next_source;
+    struct shuffle_instream *next;
+
+    st->has_facts = false;
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next_source) {
+        next_source = s->next;
+        if (!shuffle_source_judge(st, s)) {
+            shuffle_source_consider(st, s);
+        }
+    }
+    for (struct shuffle_sink *sink = next_sink(st, NULL); sink != NULL;
+            sink = next_sink(st, sink->stage)) {
+        for (struct shuffle_instream *in = sink->streams; in != NULL;
+                in = next) {
+            next = in->next;
+            shuffle_instream_judge(st, in);
+        }
+        shuffle_sink_consider(st, sink);
+    }
+}
+
+void shuffle_streams_member(struct shuffle_streams *st, uint64_t now_ms,
+        const struct shuffle_member *member)
+{
+    assert(member->id != st->options.id);
+    st->now_ms = now_ms;
+    shuffle_members_set(&st->members, member);
+    st->has_facts = true;
+}
+
+void shuffle_streams_member_gone(
+        struct shuffle_streams *st, uint64_t now_ms, uint64_t id)
+{
+    st->now_ms = now_ms;
+    shuffle_members_forget(&st->members, id);
+    st->has_facts = true;
+}
+
+void shuffle_streams_heard(
+        struct shuffle_streams *st, uint64_t id, uint64_t heard_ms)
+{
+    struct shuffle_known *known = shuffle_members_find(&st->members, id);
+
+    if (known != NULL && heard_ms > known->heard_ms) {
+        known->heard_ms = heard_ms;
+    }
+}
+
+/* The stream of this source to that node; at most one. */
+static struct shuffle_outstream *stream_to(
+        struct shuffle_source *source, uint64_t node)
+{
+    size_t at;
+
+    if (!source->has_place) {
+        return NULL;
+    }
+    at = shuffle_place_find(&source->place, node);
+    return at < source->place.sinks_count ? &source->streams[at] : NULL;
+}
+
+static void streams_up(struct shuffle_streams *st, uint64_t peer)
+{
+    struct shuffle_source *next;
+
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
+        struct shuffle_outstream *out = stream_to(s, peer);
+
+        next = s->next;
+        if (out != NULL) {
+            shuffle_source_link_up(st, out);
+        }
+    }
+}
+
+static void streams_down(struct shuffle_streams *st, uint32_t link)
+{
+    struct shuffle_source *next;
+
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
+        size_t i = 0;
+
+        next = s->next;
+        while (i < s->place.sinks_count && s->streams[i].link != link) {
+            i++;
+        }
+        if (i < s->place.sinks_count) {
+            shuffle_source_link_down(st, &s->streams[i]);
+        }
+    }
+}
+
+static void instreams_down(struct shuffle_streams *st, uint32_t link)
+{
+    for (struct shuffle_sink *sink = next_sink(st, NULL); sink != NULL;
+            sink = next_sink(st, sink->stage)) {
+        for (struct shuffle_instream *in = sink->streams; in != NULL;
+                in = in->next) {
+            if (in->link == link) {
+                shuffle_instream_link_down(st, in);
+            }
+        }
+    }
+}
+
+void shuffle_streams_link_up(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t link, uint64_t peer, uint64_t generation, bool outgoing)
+{
+    struct shuffle_known *known = shuffle_members_entry(&st->members, peer);
+    uint32_t before = known->link;
+
+    assert(link != 0 && link < SHUFFLE_LINK_SELF_BACK);
+    st->now_ms = now_ms;
+    known->heard_ms = now_ms;
+    if (generation > known->newest) {
+        known->newest = generation;
+        st->has_facts = true;
+    }
+    if (!outgoing) {
+        return;
+    }
+    if (before != 0 && before != link) {
+        known->link = 0;
+        streams_down(st, before);
+    }
+    known->link = link;
+    streams_up(st, peer);
+}
+
+static struct shuffle_known *known_by_link(
+        const struct shuffle_streams *st, uint32_t link)
+{
+    for (size_t i = 0; i < st->members.count; i++) {
+        if (st->members.items[i].link == link) {
+            return &st->members.items[i];
+        }
+    }
+    return NULL;
+}
+
+void shuffle_streams_link_down(
+        struct shuffle_streams *st, uint64_t now_ms, uint32_t link)
+{
+    struct shuffle_known *known = known_by_link(st, link);
+
+    st->now_ms = now_ms;
+    if (known == NULL) {
+        instreams_down(st, link);
+        return;
+    }
+    known->link = 0;
+    known->heard_ms = now_ms;
+    if (!known->is_member) {
+        shuffle_members_forget(&st->members, known->facts.id);
+    }
+    streams_down(st, link);
+    st->has_facts = true;
+}
+
+void shuffle_streams_unreachable(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const char *text)
+{
+    struct shuffle_source *next;
+
+    st->now_ms = now_ms;
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
+        struct shuffle_outstream *out = stream_to(s, peer);
+
+        next = s->next;
+        if (out != NULL) {
+            shuffle_source_unreachable(st, out, text);
+        }
+    }
+}
+
+/* ---- frames ---- */
+
+/* Towards our sinks. Frames of a stream that has ended here are late, not
+ * wrong. */
+static bool to_sink(struct shuffle_streams *st, uint32_t link, uint64_t peer,
+        uint8_t tag, struct bytes payload)
+{
+    struct shuffle_instream *in;
+    struct shuffle_wire_open open;
+    struct shuffle_wire_data data;
+    struct shuffle_wire_mark mark;
+    struct shuffle_wire_fail fail;
+
+    switch (tag) {
+    case SHUFFLE_TAG_OPEN:
+        return shuffle_wire_decode_open(payload, &open) &&
+               shuffle_instream_offered(st, link, peer, &open);
+    case SHUFFLE_TAG_DATA:
+        if (!shuffle_wire_decode_data(payload, &data)) {
+            return false;
+        }
+        in = shuffle_instream_find(st, link, data.stream);
+        return in == NULL || shuffle_instream_data(st, in, &data);
+    case SHUFFLE_TAG_MARK:
+        if (!shuffle_wire_decode_mark(payload, &mark)) {
+            return false;
+        }
+        in = shuffle_instream_find(st, link, mark.stream);
+        return in == NULL || shuffle_instream_mark(in, &mark);
+    case SHUFFLE_TAG_FAIL:
+        if (!shuffle_wire_decode_fail(payload, &fail)) {
+            return false;
+        }
+        in = shuffle_instream_find(st, link, fail.stream);
+        if (in != NULL) {
+            shuffle_instream_fail(st, in, &fail);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Back to our sources. */
+static bool to_source(struct shuffle_streams *st, uint32_t link, uint8_t tag,
+        struct bytes payload)
+{
+    struct shuffle_outstream *out;
+    struct shuffle_wire_opened opened;
+    struct shuffle_wire_grant grant;
+    struct shuffle_wire_done done;
+    struct shuffle_wire_fail fail;
+
+    switch (tag) {
+    case SHUFFLE_TAG_OPENED:
+        if (!shuffle_wire_decode_opened(payload, &opened)) {
+            return false;
+        }
+        out = shuffle_outstream_find(st, link, opened.stream);
+        return out == NULL || shuffle_source_opened(st, out, &opened);
+    case SHUFFLE_TAG_GRANT:
+        if (!shuffle_wire_decode_grant(payload, &grant)) {
+            return false;
+        }
+        out = shuffle_outstream_find(st, link, grant.stream);
+        return out == NULL || shuffle_source_granted(st, out, &grant);
+    case SHUFFLE_TAG_DONE:
+        if (!shuffle_wire_decode_done(payload, &done)) {
+            return false;
+        }
+        out = shuffle_outstream_find(st, link, done.stream);
+        return out == NULL || shuffle_source_done(st, out, &done);
+    case SHUFFLE_TAG_FAIL:
+        if (!shuffle_wire_decode_fail(payload, &fail)) {
+            return false;
+        }
+        out = shuffle_outstream_find(st, link, fail.stream);
+        return out == NULL || shuffle_source_failed(st, out, &fail);
+    default:
+        return false;
+    }
+}
+
+bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t link, uint64_t peer, uint8_t tag, struct bytes payload)
+{
+    struct shuffle_known *known = shuffle_members_find(&st->members, peer);
+
+    st->now_ms = now_ms;
+    if (known == NULL) {
+        return false; /* its link never came up */
+    }
+    known->heard_ms = now_ms;
+    return known->link == link ? to_source(st, link, tag, payload)
+                               : to_sink(st, link, peer, tag, payload);
+}
+
+/* A frame or block that we send to ourselves. */
+static void deliver_own(
+        struct shuffle_streams *st, const struct shuffle_streams_action *action)
+{
+    struct bytes payload = bytes_of(st->inner, action->payload.size);
+    bool is_fine;
+
+    st->is_unsettled = true;
+    if (action->type == SHUFFLE_STREAMS_BLOCK) {
+        struct shuffle_instream *in = shuffle_instream_find(
+                st, SHUFFLE_LINK_SELF_BACK, action->count);
+
+        if (in == NULL) {
+            block_free(action->block);
+        } else {
+            shuffle_instream_block(st, in, action->block);
+        }
+        return;
+    }
+    assert(payload.size <= st->scratch_capacity);
+    memcpy(st->inner, action->payload.data, action->payload.size);
+    if (action->link == SHUFFLE_LINK_SELF) {
+        is_fine = to_sink(st, SHUFFLE_LINK_SELF_BACK, st->options.id,
+                action->tag, payload);
+    } else {
+        is_fine = to_source(st, SHUFFLE_LINK_SELF, action->tag, payload);
+    }
+    assert(is_fine);
+    (void)is_fine;
+}
+
+/* ---- local programs ---- */
+
+/* NULL, or why the program may not attach; `text` is room for it. */
+static const char *objection(const struct shuffle_streams *st,
+        const struct shuffle_wire_attach *attach,
+        char text[static SHUFFLE_SENTENCE_BYTES])
+{
+    if (st->drain_at_ms != 0) {
+        return "the node is draining";
+    }
+    if (!shuffle_wire_is_stage(attach->stage)) {
+        return "a stage is named with 1 to 64 letters, digits, dots, dashes "
+               "and underscores";
+    }
+    if (!shuffle_record_is_format(attach->format)) {
+        (void)snprintf(text, SHUFFLE_SENTENCE_BYTES,
+                "there is no record format %u: 1 to 3 exist", attach->format);
+        return text;
+    }
+    if ((attach->format == SHUFFLE_FORMAT_LAMINAR) !=
+            bytes_equal_text(attach->stage, "laminar")) {
+        return "the stage laminar takes records of format 3, and no other "
+               "stage does";
+    }
+    return NULL;
+}
+
+void shuffle_streams_attach(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t client, const struct shuffle_wire_attach *attach)
+{
+    char text[SHUFFLE_SENTENCE_BYTES];
+    const char *why = objection(st, attach, text);
+
+    st->now_ms = now_ms;
+    assert(client != 0 && shuffle_source_find(st, client) == NULL &&
+            shuffle_sink_find(st, client) == NULL);
+    if (why != NULL) {
+        shuffle_tell_refused(st, client, why);
+    } else if (attach->format == SHUFFLE_FORMAT_LAMINAR) {
+        shuffle_laminar_attach(st, client, attach);
+    } else if (attach->role == SHUFFLE_ROLE_SOURCE) {
+        shuffle_source_attach(st, client, attach);
+    } else {
+        shuffle_sink_attach(st, client, attach);
+    }
+}
+
+static bool from_source(struct shuffle_streams *st,
+        struct shuffle_source *source, uint8_t tag, struct bytes payload)
+{
+    uint32_t client = source->client;
+    struct shuffle_wire_fail fail;
+
+    switch (tag) {
+    case SHUFFLE_TAG_DATA:
+        return shuffle_source_data(st, source, payload);
+    case SHUFFLE_TAG_MARK:
+        return shuffle_source_mark(st, source, payload);
+    case SHUFFLE_TAG_FAIL:
+        if (!shuffle_wire_decode_fail(payload, &fail)) {
+            return false;
+        }
+        shuffle_source_abandon(st, source);
+        shuffle_tell_close(st, client);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool from_sink(struct shuffle_streams *st, struct shuffle_sink *sink,
+        uint8_t tag, struct bytes payload)
+{
+    uint32_t client = sink->client;
+    struct shuffle_wire_fail fail;
+
+    switch (tag) {
+    case SHUFFLE_TAG_GRANT:
+        return shuffle_sink_granted(st, sink, payload);
+    case SHUFFLE_TAG_DONE:
+        return shuffle_sink_done(st, sink, payload);
+    case SHUFFLE_TAG_FAIL:
+        if (!shuffle_wire_decode_fail(payload, &fail)) {
+            return false;
+        }
+        shuffle_sink_abandon(st, sink);
+        shuffle_tell_close(st, client);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool shuffle_streams_client(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t client, uint8_t tag, struct bytes payload)
+{
+    struct shuffle_source *source = shuffle_source_find(st, client);
+    struct shuffle_sink *sink = shuffle_sink_find(st, client);
+
+    st->now_ms = now_ms;
+    if (source != NULL) {
+        return from_source(st, source, tag, payload);
+    }
+    if (sink != NULL) {
+        return from_sink(st, sink, tag, payload);
+    }
+    if (shuffle_laminar_has(&st->laminar, client)) {
+        return shuffle_laminar_client(st, client, tag, payload);
+    }
+    return true; /* it has ended, and does not know yet */
+}
+
+void shuffle_streams_client_gone(
+        struct shuffle_streams *st, uint64_t now_ms, uint32_t client)
+{
+    struct shuffle_source *source = shuffle_source_find(st, client);
+    struct shuffle_sink *sink = shuffle_sink_find(st, client);
+
+    st->now_ms = now_ms;
+    if (source != NULL) {
+        shuffle_source_abandon(st, source);
+    }
+    if (sink != NULL) {
+        shuffle_sink_abandon(st, sink);
+    }
+    shuffle_laminar_client_gone(st, client);
+}
+
+void shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const struct shuffle_wire_vnode_data *data)
+{
+    st->now_ms = now_ms;
+    shuffle_laminar_received(st, peer, data);
+}
+
+void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t client, int code, const char *text)
+{
+    st->now_ms = now_ms;
+    shuffle_laminar_sent(st, client, code, text);
+}
+
+/* ---- turns and time ---- */
+
+static void flush_sources(struct shuffle_streams *st)
+{
+    for (struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        shuffle_source_resume(st, s);
+    }
+    while (st->dirty != NULL) {
+        struct shuffle_outstream *out = st->dirty;
+
+        st->dirty = out->next_dirty;
+        out->is_dirty = false;
+        shuffle_outstream_flush(st, out);
+    }
+}
+
+static void flush_sinks(struct shuffle_streams *st)
+{
+    const struct shuffle_stage *next;
+
+    for (const struct shuffle_stage *s = st->stages; s != NULL; s = next) {
+        next = s->next;
+        if (s->sink != NULL) {
+            shuffle_sink_flush(st, s->sink);
+        }
+    }
+}
+
+static void settle(struct shuffle_streams *st)
+{
+    st->is_unsettled = false;
+    if (st->has_facts) {
+        consider(st);
+    }
+    flush_sources(st);
+    flush_sinks(st);
+    shuffle_laminar_flush(st);
+}
+
+void shuffle_streams_flush(struct shuffle_streams *st, uint64_t now_ms)
+{
+    st->now_ms = now_ms;
+    settle(st);
+}
+
+static void drain_programs(struct shuffle_streams *st, bool is_over)
+{
+    struct shuffle_source *next_source;
+    const struct shuffle_stage *next;
+
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next_source) {
+        next_source = s->next;
+        shuffle_source_drain(st, s, is_over);
+    }
+    for (const struct shuffle_stage *s = st->stages; s != NULL; s = next) {
+        next = s->next;
+        if (s->sink != NULL) {
+            shuffle_sink_drain(st, s->sink, is_over);
+        }
+    }
+}
+
+void shuffle_streams_drain(struct shuffle_streams *st, uint64_t now_ms)
+{
+    st->now_ms = now_ms;
+    if (st->drain_at_ms != 0) {
+        return;
+    }
+    st->drain_at_ms = now_ms + SHUFFLE_DRAIN_MS;
+    shuffle_streams_arm(st, st->drain_at_ms);
+    drain_programs(st, false);
+    shuffle_laminar_drain(st);
+}
+
+bool shuffle_streams_is_idle(const struct shuffle_streams *st)
+{
+    return st->sources == NULL && next_sink(st, NULL) == NULL &&
+           st->laminar.sink_client == 0 && st->laminar.sources_count == 0;
+}
+
+static void tick_drain(struct shuffle_streams *st)
+{
+    if (st->drain_at_ms == 0) {
+        return;
+    }
+    if (st->now_ms >= st->drain_at_ms) {
+        drain_programs(st, true);
+        return;
+    }
+    shuffle_streams_arm(st, st->drain_at_ms);
+}
+
+void shuffle_streams_tick(struct shuffle_streams *st, uint64_t now_ms)
+{
+    struct shuffle_source *next;
+
+    st->now_ms = now_ms;
+    if (now_ms < st->deadline_ms) {
+        return;
+    }
+    st->deadline_ms = UINT64_MAX;
+    tick_drain(st);
+    consider(st);
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
+        next = s->next;
+        shuffle_source_tick(st, s);
+    }
+    shuffle_streams_arm(st, shuffle_instream_forget(st, false));
+    settle(st);
+}
+
+uint64_t shuffle_streams_deadline_ms(const struct shuffle_streams *st)
+{
+    return st->deadline_ms;
+}
+
+static bool is_own(const struct shuffle_streams_action *action)
+{
+    return (action->type == SHUFFLE_STREAMS_FRAME ||
+                   action->type == SHUFFLE_STREAMS_BLOCK) &&
+           action->link >= SHUFFLE_LINK_SELF_BACK;
+}
+
+bool shuffle_streams_next(
+        struct shuffle_streams *st, struct shuffle_streams_action *action)
+{
+    for (;;) {
+        if (shuffle_actions_pop(&st->actions, action)) {
+            if (!is_own(action)) {
+                return true;
+            }
+            deliver_own(st, action);
+        } else if (st->is_unsettled) {
+            settle(st);
+        } else {
+            return false;
+        }
+    }
+}
+
+/* ---- what is known ---- */
+
+bool shuffle_streams_sink_at(const struct shuffle_streams *st, size_t index,
+        struct bytes *stage, uint64_t *number)
+{
+    struct bytes after = bytes_of(NULL, 0);
+
+    for (size_t i = 0; i <= index; i++) {
+        const struct shuffle_sink *least = NULL;
+
+        for (const struct shuffle_sink *s = next_sink(st, NULL); s != NULL;
+                s = next_sink(st, s->stage)) {
+            struct bytes name = shuffle_stage_name(s->stage);
+
+            if (s->state == SHUFFLE_SINK_RUNNING &&
+                    bytes_compare(name, after) > 0 &&
+                    (least == NULL ||
+                            bytes_compare(name,
+                                    shuffle_stage_name(least->stage)) < 0)) {
+                least = s;
+            }
+        }
+        if (least == NULL) {
+            return false;
+        }
+        after = shuffle_stage_name(least->stage);
+        *stage = after;
+        *number = least->number;
+    }
+    return true;
+}
+
+static void add_source(const struct shuffle_streams *st,
+        const struct shuffle_source *source, struct shuffle_stage_info *info)
+{
+    info->waiting_bytes += source->spill->size - source->spill_used;
+    if (shuffle_source_counts(source)) {
+        info->placement = shuffle_place_sinks(&source->place);
+    }
+    for (size_t i = 0; i < source->place.sinks_count; i++) {
+        const struct shuffle_outstream *out = &source->streams[i];
+        uint64_t since = out->starved_ms;
+
+        info->waiting_bytes += shuffle_outstream_waiting_bytes(out);
+        if (since != 0 &&
+                st->now_ms + 1 - since > info->longest_without_credit_ms) {
+            info->longest_without_credit_ms = st->now_ms + 1 - since;
+        }
+    }
+}
+
+static void add_sink(
+        const struct shuffle_sink *sink, struct shuffle_stage_info *info)
+{
+    if (sink->streams != NULL) {
+        info->placement = shuffle_sink_placement(sink);
+    }
+    for (const struct shuffle_instream *in = sink->streams; in != NULL;
+            in = in->next) {
+        info->waiting_bytes += in->waiting_bytes;
+    }
+}
+
+bool shuffle_streams_stage_at(const struct shuffle_streams *st, size_t index,
+        struct shuffle_stage_info *info)
+{
+    const struct shuffle_stage *stage = st->stages;
+
+    while (stage != NULL && index > 0) {
+        stage = stage->next;
+        index--;
+    }
+    if (stage == NULL) {
+        return false;
+    }
+    *info = (struct shuffle_stage_info){.name = shuffle_stage_name(stage),
+            .sources = stage->sources_count,
+            .sinks = stage->sink != NULL,
+            .records_in = stage->records_in,
+            .bytes_in = stage->bytes_in,
+            .records_out = stage->records_out,
+            .bytes_out = stage->bytes_out,
+            .longest_without_credit_ms = stage->longest_without_credit_ms};
+    if (stage->sink != NULL) {
+        add_sink(stage->sink, info);
+    }
+    for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        if (s->stage == stage) {
+            add_source(st, s, info);
+        }
+    }
+    return true;
+}
+
+uint64_t shuffle_streams_unconfirmed(
+        const struct shuffle_streams *st, uint64_t peer)
+{
+    uint64_t records = 0;
+
+    for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        for (size_t i = 0; i < s->place.sinks_count; i++) {
+            const struct shuffle_outstream *out = &s->streams[i];
+
+            if (out->sink.node == peer) {
+                records += out->sent_records - out->taken_records;
+            }
+        }
+    }
+    return records;
+}
+
+void shuffle_streams_check(const struct shuffle_streams *st)
+{
+    size_t streams = 0;
+    size_t reserved = 0;
+    size_t ended = 0;
+
+    for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        shuffle_source_check(st, s);
+    }
+    for (const struct shuffle_sink *sink = next_sink(st, NULL); sink != NULL;
+            sink = next_sink(st, sink->stage)) {
+        shuffle_sink_check(sink);
+        for (const struct shuffle_instream *in = sink->streams; in != NULL;
+                in = in->next) {
+            streams++;
+            reserved += in->reserved_bytes;
+        }
+    }
+    for (const struct shuffle_instream *in = st->ended; in != NULL;
+            in = in->next) {
+        assert(in->link == 0 && in->waiting.head == NULL);
+        ended++;
+    }
+    assert(streams == st->instreams_count);
+    assert(ended == st->ended_count && ended <= SHUFFLE_ENDED_MAX);
+    assert(reserved <= st->options.budget->used_bytes);
+}
