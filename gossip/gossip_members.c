@@ -67,23 +67,13 @@ size_t gossip_members_place(
     return low;
 }
 
-/* Everybody before `place` is below the identity, and who is there is not. */
-static bool is_place(const struct gossip_members *t, const struct gossip_id *id,
-        size_t place)
-{
-    return (place == 0 || gossip_id_compare(&t->list[place - 1]->id, id) < 0) &&
-           (place == t->count ||
-                   gossip_id_compare(&t->list[place]->id, id) >= 0);
-}
-
 size_t gossip_members_place_from(
         const struct gossip_members *t, const struct gossip_id *id, size_t hint)
 {
-    if (hint < t->count && is_place(t, id, hint + 1)) {
-        return hint + 1;
-    }
-    if (hint <= t->count && is_place(t, id, hint)) {
-        return hint;
+    for (size_t i = hint; i < t->count && i <= hint + 1; i++) {
+        if (gossip_id_equal(&t->list[i]->id, id)) {
+            return i;
+        }
     }
     return gossip_members_place(t, id);
 }
