@@ -223,14 +223,16 @@ static void on_datagram(
     }
 }
 
-static void on_shuffle_turn(struct shuffle_uv *shuffle)
-{
-    drain(shuffle->owner);
-}
-
-static void on_local_turn(void *owner)
+/* The shuffle or the local socket has fed the node something. */
+static void on_fed(void *owner)
 {
     drain(owner);
+}
+
+/* Closing ends with the loop, which outlives every handle. */
+static void on_adaptor_closed(void *owner)
+{
+    (void)owner;
 }
 
 static void on_seeds_resolved(void *owner)
@@ -389,7 +391,8 @@ static int start_shuffle(struct process *p, struct error *err)
     struct addr advertise;
     int code;
 
-    p->shuffle_uv.on_turn = on_shuffle_turn;
+    p->shuffle_uv.on_turn = on_fed;
+    p->shuffle_uv.on_closed = on_adaptor_closed;
     p->shuffle_uv.owner = p;
     shuffle_uv_init(&p->shuffle_uv, &p->loop, &p->node.pool);
     p->has_shuffle = true;
@@ -453,7 +456,7 @@ static int start_node(
     code = start_shuffle(p, err);
     if (code == 0) {
         code = local_uv_init(&p->local_uv, &p->loop, &p->node, p->socket,
-                on_local_turn, p, err);
+                on_fed, p, err);
     }
     if (code == 0) {
         p->has_local = true;
@@ -559,6 +562,7 @@ static int open_gossip(struct process *p, struct error *err)
 
     p->gossip_uv.owner = p;
     p->gossip_uv.on_datagram = on_datagram;
+    p->gossip_uv.on_closed = on_adaptor_closed;
     code = gossip_uv_init(&p->gossip_uv, &p->loop, err);
     if (code == 0) {
         p->has_gossip = true;
