@@ -510,6 +510,19 @@ void sim_kill(struct sim *sim, size_t node)
     sim->nodes[node].start_ms = UINT64_MAX;
 }
 
+void sim_hold(struct sim *sim, size_t node)
+{
+    assert(!sim->nodes[node].is_up);
+    sim->nodes[node].start_ms = UINT64_MAX;
+}
+
+void sim_seed(struct sim *sim, size_t node, size_t seed)
+{
+    struct addr addr = addr_of(seed);
+
+    gossip_seeds(&sim->nodes[node].g, &addr, 1);
+}
+
 void sim_restart_same(struct sim *sim, size_t node)
 {
     stop(&sim->nodes[node]);

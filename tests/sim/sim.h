@@ -60,6 +60,10 @@ void sim_kill(struct sim *sim, size_t node);
 void sim_restart(struct sim *sim, size_t node);
 /* The same identity as before, as nobody should. */
 void sim_restart_same(struct sim *sim, size_t node);
+/* As one that never started: it can be started later by a restart. */
+void sim_hold(struct sim *sim, size_t node);
+/* From now on its only seed; itself: none. */
+void sim_seed(struct sim *sim, size_t node, size_t seed);
 void sim_pause(struct sim *sim, size_t node);
 void sim_resume(struct sim *sim, size_t node);
 
