@@ -554,9 +554,10 @@ void shuffle_instream_taken(struct shuffle_streams *st,
 void shuffle_instream_flush(
         struct shuffle_streams *st, struct shuffle_instream *in)
 {
-    if (in->has_news && !in->got_data && in->link != 0) {
+    if (in->has_news && in->link != 0 && (!in->got_data || in->is_overdue)) {
         grant(st, in);
     }
+    in->is_overdue = in->has_news;
     in->got_data = false;
 }
 

@@ -43,6 +43,7 @@ struct shuffle_instream {
     bool has_mark;
     bool got_data; /* in this turn */
     bool has_news; /* a GRANT is due */
+    bool is_overdue; /* and has waited for a turn already */
     uint64_t mark_next; /* the records before DRAIN */
 
     uint64_t received_records;
@@ -95,7 +96,8 @@ void shuffle_instream_fail(struct shuffle_streams *st,
 void shuffle_instream_taken(struct shuffle_streams *st,
         struct shuffle_instream *in, uint64_t records, uint64_t bytes);
 
-/* The end of a turn: GRANT, if one is due and no data came. */
+/* The end of a turn: GRANT, if one is due and no data came; it waits for one
+ * turn at most. */
 void shuffle_instream_flush(
         struct shuffle_streams *st, struct shuffle_instream *in);
 
