@@ -194,12 +194,22 @@ void node_stop(struct node *n, uint64_t now_ms)
 
 /* --- life --- */
 
+/* A namesake that lives is either about to be found out as a twin or about to
+ * fall silent. */
+static bool may_have_twin(const struct node *n)
+{
+    uint64_t judged_ms =
+            (GOSSIP_TWIN_INTERVALS + 2) * n->options.gossip.interval_ms;
+
+    return n->now_ms - n->started_ms < judged_ms && node_has_living_namesake(n);
+}
+
 static bool is_ready(const struct node *n)
 {
     uint64_t age_ms = n->now_ms - n->started_ms;
     uint64_t listened_ms = LISTEN_INTERVALS * n->options.gossip.interval_ms;
 
-    if (n->shuffle_addr.family == ADDR_NONE) {
+    if (n->shuffle_addr.family == ADDR_NONE || may_have_twin(n)) {
         return false;
     }
     return !n->options.has_seeds || age_ms >= ALONE_AFTER_MS ||
@@ -261,7 +271,8 @@ static void advance(struct node *n)
     }
 }
 
-/* When `advance` has to look again without being told of anything. */
+/* When `advance` has to look again without being told of anything; what is
+ * past already waits for the next round. */
 static uint64_t life_deadline_ms(const struct node *n)
 {
     uint64_t deadline = UINT64_MAX;
@@ -283,7 +294,7 @@ static uint64_t life_deadline_ms(const struct node *n)
         deadline = n->stop_ms + STOP_MS;
         break;
     }
-    return deadline;
+    return deadline > n->now_ms ? deadline : UINT64_MAX;
 }
 
 /* --- turns --- */
@@ -472,13 +483,19 @@ static bool next_of_our_own(struct node *n, struct node_action *action)
         action->type = NODE_READY;
         return true;
     }
-    if (n->stop_due) {
-        n->stop_due = false;
-        action->type = NODE_STOPPED;
-        action->exit_code = n->exit_code;
-        return true;
-    }
     return false;
+}
+
+/* Last of all, so that answers to those who wait for it go out first. */
+static bool next_of_ending(struct node *n, struct node_action *action)
+{
+    if (!n->stop_due) {
+        return false;
+    }
+    n->stop_due = false;
+    action->type = NODE_STOPPED;
+    action->exit_code = n->exit_code;
+    return true;
 }
 
 bool node_next(struct node *n, struct node_action *action)
@@ -490,6 +507,6 @@ bool node_next(struct node *n, struct node_action *action)
                 next_of_gossip(n, action)) {
             return true;
         }
-    } while (settle_streams(n));
-    return next_of_local(n, action);
+    } while (settle_streams(n) || n->log_count > 0 || n->keep_due);
+    return next_of_local(n, action) || next_of_ending(n, action);
 }

@@ -24,6 +24,9 @@ void node_news(struct node *n, const struct gossip_action *news);
 /* Tells pool and streams what is known of this node id now. */
 void node_tell_member(struct node *n, uint64_t id);
 
+/* Somebody else with our name has shown life within two intervals. */
+bool node_has_living_namesake(const struct node *n);
+
 /* What pool and streams must hear anyway: the silence of the convicted. */
 void node_tell_silence(struct node *n);
 

@@ -77,6 +77,7 @@ class MixedUpOperator(ClusterTest):
 
     def test_a_port_in_use(self):
         taken = socket.socket()
+        self.addCleanup(taken.close)
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         addr = f"127.0.0.1:{taken.getsockname()[1]}"
