@@ -394,7 +394,7 @@ bool node_is_healthy(const struct node *n, struct error *reason)
         (void)error_set(reason, 0, "leaving");
         return false;
     }
-    if (n->twin_said_ms != 0 && n->now_ms < n->twin_said_ms + TWIN_EVERY_MS) {
+    if (n->twin_said_ms != 0 && node_has_living_namesake(n)) {
         (void)error_set(reason, 0, "another node has our id at %s",
                 addr_format(&n->twin_addr, text));
         return false;

@@ -97,7 +97,7 @@ class MixedUpOperator(ClusterTest):
         self.assertEqual(second.process.wait(60), NO)
         self.assertIn("set [node] id", second.log())
         self.assertIn(first.gossip_addr(), second.log())
-        self.assertEqual(first.run("health").returncode, OK)
+        wait_until("the first is well again", lambda: first.run("health").returncode == OK)
 
     def test_a_socket_that_another_node_has(self):
         first = self.cluster.node(1).start()
