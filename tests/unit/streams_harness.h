@@ -104,6 +104,7 @@ struct h_client {
     bool marked; /* got MARK DRAIN */
 
     /* A source. */
+    uint32_t source_number; /* the node's own for it */
     uint64_t total; /* to send, then MARK */
     uint64_t sent;
     bool read_on;
@@ -115,6 +116,7 @@ struct h_client {
     size_t rows_count;
 
     /* A sink. */
+    unsigned lost; /* sources of which it heard that */
     uint64_t received;
     uint64_t received_bytes;
     uint64_t confirmed;
@@ -416,6 +418,7 @@ static inline size_t h_send(struct harness *h, size_t node, const char *stage,
             h, node, SHUFFLE_ROLE_SOURCE, SHUFFLE_FORMAT_WHOLE, want, stage);
 
     assert_true(total <= H_RECORDS_MAX);
+    h->clients[c].source_number = h->nodes[node].st.sources_count;
     h->clients[c].total = total;
     h->clients[c].record_bytes = 32;
     h->seen[c] = calloc(total + 1, 1);
@@ -602,6 +605,28 @@ static inline void h_client_data(
     client->received += count;
 }
 
+/* A lost source is told behind all its records, with their number. */
+static inline void h_lost(
+        struct harness *h, struct h_client *client, uint64_t taken)
+{
+    unsigned number;
+    unsigned long long node;
+    size_t c = 0;
+
+    assert_int_equal(sscanf(client->fail_text, "source %u of node %llu was",
+                             &number, &node),
+            2);
+    /* A node that was started anew counts from 1 again. */
+    while (c < h->clients_count &&
+            !(!h->clients[c].is_sink && h->clients[c].node + 1 == node &&
+                    h->clients[c].source_number == number &&
+                    client->from[c] == taken)) {
+        c++;
+    }
+    assert_true(c < h->clients_count);
+    client->lost++;
+}
+
 static inline void h_client_got(struct harness *h, struct h_client *client,
         uint8_t tag, struct bytes payload)
 {
@@ -628,6 +653,9 @@ static inline void h_client_got(struct harness *h, struct h_client *client,
         client->fails++;
         (void)snprintf(client->fail_text, sizeof(client->fail_text), "%.*s",
                 (int)fail.text.size, (const char *)fail.text.data);
+        if (client->is_sink && fail.code == SHUFFLE_FAIL_SOURCE_LOST) {
+            h_lost(h, client, fail.taken);
+        }
         break;
     case SHUFFLE_TAG_MARK:
         assert_true(shuffle_wire_decode_mark(payload, &mark));
