@@ -6,12 +6,17 @@
 #include <assert.h>
 #include <string.h>
 
-void outbox_init(struct outbox *q, struct block_pool *small,
-        struct block_pool *large, size_t max_bytes)
+enum {
+    IN_ORDER,
+    URGENT,
+};
+
+void outbox_init(struct outbox *q, struct block_pool *bulk,
+        struct block_pool *control, size_t max_bytes)
 {
     *q = (struct outbox){
-            .small = small,
-            .large = large,
+            .bulk = bulk,
+            .control = control,
             .max_bytes = max_bytes,
     };
 }
@@ -28,9 +33,9 @@ static void free_list(struct block_list *list)
 void outbox_close(struct outbox *q)
 {
     free_list(&q->flight);
-    free_list(&q->lanes[OUTBOX_URGENT]);
-    free_list(&q->lanes[OUTBOX_IN_ORDER]);
-    outbox_init(q, q->small, q->large, q->max_bytes);
+    free_list(&q->lanes[URGENT]);
+    free_list(&q->lanes[IN_ORDER]);
+    outbox_init(q, q->bulk, q->control, q->max_bytes);
 }
 
 bool outbox_is_empty(const struct outbox *q)
@@ -38,29 +43,41 @@ bool outbox_is_empty(const struct outbox *q)
     return q->queued_bytes == 0;
 }
 
+static int lane_of(enum outbox_kind kind)
+{
+    return kind == OUTBOX_URGENT ? URGENT : IN_ORDER;
+}
+
 static bool has_room(
-        const struct outbox *q, enum outbox_lane lane, size_t bytes)
+        const struct outbox *q, enum outbox_kind kind, size_t bytes)
 {
     size_t max_bytes = q->max_bytes;
 
-    if (lane == OUTBOX_URGENT) {
-        max_bytes += OUTBOX_URGENT_EXTRA_BYTES;
+    if (kind != OUTBOX_BULK) {
+        max_bytes += OUTBOX_CONTROL_EXTRA_BYTES;
     }
     return q->copied_bytes == 0 ||
            (q->copied_bytes <= max_bytes &&
                    bytes <= max_bytes - q->copied_bytes);
 }
 
+static struct block *new_block(
+        struct outbox *q, enum outbox_kind kind, size_t bytes)
+{
+    return block_new(kind == OUTBOX_BULK ? q->bulk : q->control, bytes);
+}
+
 /* The lane's chunk with room for so many bytes, begun anew if need be. */
 static struct block *chunk_for(
-        struct outbox *q, enum outbox_lane lane, size_t bytes)
+        struct outbox *q, enum outbox_kind kind, size_t bytes)
 {
+    int lane = lane_of(kind);
     struct block *chunk = q->open[lane];
 
     if (chunk != NULL && block_room(chunk) >= bytes) {
         return chunk;
     }
-    chunk = block_new(q->small, OUTBOX_CHUNK_BYTES);
+    chunk = new_block(q, kind, OUTBOX_CHUNK_BYTES);
     if (chunk != NULL) {
         block_list_push(&q->lanes[lane], chunk);
         q->open[lane] = chunk;
@@ -68,11 +85,11 @@ static struct block *chunk_for(
     return chunk;
 }
 
-static int copy_small(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+static int copy_small(struct outbox *q, enum outbox_kind kind, uint8_t tag,
         struct bytes head, struct bytes body)
 {
     size_t payload = head.size + body.size;
-    struct block *chunk = chunk_for(q, lane, FRAME_HEADER_BYTES + payload);
+    struct block *chunk = chunk_for(q, kind, FRAME_HEADER_BYTES + payload);
 
     if (chunk == NULL) {
         return ERR_FULL;
@@ -89,12 +106,13 @@ static int copy_small(struct outbox *q, enum outbox_lane lane, uint8_t tag,
 /* A large frame has a block to itself. A short head goes into the room in
  * front, so that 64 KiB of body fit a block of 64 KiB. Nothing is copied
  * behind it. */
-static int copy_large(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+static int copy_large(struct outbox *q, enum outbox_kind kind, uint8_t tag,
         struct bytes head, struct bytes body)
 {
     bool fits_in_front = head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES;
-    struct block *b = block_new(
-            q->large, fits_in_front ? body.size : head.size + body.size);
+    int lane = lane_of(kind);
+    struct block *b = new_block(
+            q, kind, fits_in_front ? body.size : head.size + body.size);
 
     if (b == NULL) {
         return ERR_FULL;
@@ -113,18 +131,18 @@ static int copy_large(struct outbox *q, enum outbox_lane lane, uint8_t tag,
     return 0;
 }
 
-int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+int outbox_push(struct outbox *q, enum outbox_kind kind, uint8_t tag,
         struct bytes head, struct bytes body)
 {
     size_t bytes = FRAME_HEADER_BYTES + head.size + body.size;
     int code;
 
-    if (!has_room(q, lane, bytes)) {
+    if (!has_room(q, kind, bytes)) {
         return ERR_FULL;
     }
     code = bytes <= OUTBOX_COPY_MAX_BYTES
-                   ? copy_small(q, lane, tag, head, body)
-                   : copy_large(q, lane, tag, head, body);
+                   ? copy_small(q, kind, tag, head, body)
+                   : copy_large(q, kind, tag, head, body);
     if (code == 0) {
         q->copied_bytes += bytes;
         q->queued_bytes += bytes;
@@ -133,10 +151,10 @@ int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
     return code;
 }
 
-void outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b)
+void outbox_push_block(struct outbox *q, struct block *b)
 {
-    block_list_push(&q->lanes[lane], b);
-    q->open[lane] = NULL;
+    block_list_push(&q->lanes[IN_ORDER], b);
+    q->open[IN_ORDER] = NULL;
     q->queued_bytes += b->size;
     q->queued_frames += b->frames;
 }
@@ -144,7 +162,7 @@ void outbox_push_block(struct outbox *q, enum outbox_lane lane, struct block *b)
 void outbox_take(struct outbox *q, struct outbox *from)
 {
     assert(from->flight.head == NULL);
-    for (int lane = OUTBOX_IN_ORDER; lane <= OUTBOX_URGENT; lane++) {
+    for (int lane = 0; lane < OUTBOX_LANES; lane++) {
         if (from->lanes[lane].head != NULL) {
             block_list_move(&q->lanes[lane], &from->lanes[lane]);
             q->open[lane] = from->open[lane];
@@ -162,9 +180,7 @@ void outbox_take(struct outbox *q, struct outbox *from)
 /* The block that is to be written behind those already in flight. */
 static struct block *launch(struct outbox *q)
 {
-    enum outbox_lane lane = q->lanes[OUTBOX_URGENT].head != NULL
-                                    ? OUTBOX_URGENT
-                                    : OUTBOX_IN_ORDER;
+    int lane = q->lanes[URGENT].head != NULL ? URGENT : IN_ORDER;
     struct block *b = block_list_pop(&q->lanes[lane]);
 
     if (b != NULL) {

@@ -14,10 +14,11 @@
  *   push ─► in order ─┴─ gather ─► flight ─ advance ─► (gone)
  *
  * The bound is in bytes that were copied in: a frame that would pass it is
- * refused with ERR_FULL and nothing is queued, except that an empty queue takes
- * any one frame, and that urgent ones may pass it by 64 KiB, so that a full
- * queue can still be told to end. Blocks do not count: their memory was bounded
- * where they were made. Nothing is ever dropped from within. */
+ * refused with ERR_FULL and nothing is queued. An empty queue takes any one
+ * frame. Control may pass the bound by 64 KiB, so that a full queue can still
+ * be told to end, and has memory of its own, so that no amount of bulk starves
+ * it. Blocks do not count: their memory was bounded where they were made.
+ * Nothing is ever dropped from within. */
 #pragma once
 
 #include "base/block.h"
@@ -25,30 +26,36 @@
 enum {
     OUTBOX_CHUNK_BYTES = 64 * 1024,
     OUTBOX_COPY_MAX_BYTES = 2048, /* frames up to here are copied together */
-    OUTBOX_URGENT_EXTRA_BYTES = 64 * 1024,
+    OUTBOX_CONTROL_EXTRA_BYTES = 64 * 1024,
 };
 
-enum outbox_lane {
-    OUTBOX_IN_ORDER,
-    OUTBOX_URGENT,
+enum outbox_kind {
+    OUTBOX_BULK, /* in order, in memory that may run out */
+    OUTBOX_CONTROL, /* in order, in memory set aside */
+    OUTBOX_URGENT, /* the same, and overtakes */
+};
+
+enum {
+    OUTBOX_LANES = 2, /* in order, urgent */
 };
 
 struct outbox {
-    struct block_pool *small;
-    struct block_pool *large;
+    struct block_pool *bulk;
+    struct block_pool *control;
     size_t max_bytes;
     size_t copied_bytes; /* of copies not yet written to their block's end */
     size_t queued_bytes; /* in lanes and in flight, blocks included */
     uint64_t queued_frames; /* whole or begun, not yet written to their end */
-    struct block_list lanes[2];
-    struct block *open[2]; /* the lane's last chunk while it takes more */
+    struct block_list lanes[OUTBOX_LANES];
+    struct block
+            *open[OUTBOX_LANES]; /* the lane's last chunk while it takes more */
     struct block_list flight;
 };
 
-/* Chunks come from `small`, copies of large frames from `large`; both outlive
- * the outbox. */
-void outbox_init(struct outbox *q, struct block_pool *small,
-        struct block_pool *large, size_t max_bytes);
+/* Where the memory of bulk and of control comes from; both outlive the
+ * outbox. */
+void outbox_init(struct outbox *q, struct block_pool *bulk,
+        struct block_pool *control, size_t max_bytes);
 
 /* Frees all that was queued; the outbox is then as after init. */
 void outbox_close(struct outbox *q);
@@ -57,12 +64,11 @@ bool outbox_is_empty(const struct outbox *q);
 
 /* Queues one frame, copying `head` and `body`. ERR_FULL: at the bound, or the
  * pool has nothing left. */
-int outbox_push(struct outbox *q, enum outbox_lane lane, uint8_t tag,
+int outbox_push(struct outbox *q, enum outbox_kind kind, uint8_t tag,
         struct bytes head, struct bytes body);
 
-/* Queues a block of whole frames; it is ours from now on. */
-void outbox_push_block(
-        struct outbox *q, enum outbox_lane lane, struct block *b);
+/* Queues a block of whole frames, in order; it is ours from now on. */
+void outbox_push_block(struct outbox *q, struct block *b);
 
 /* Moves all that waits in `from`'s lanes behind what is in ours, whatever the
  * bound: it was counted there already. `from` has nothing in flight. */

@@ -61,7 +61,7 @@ struct shuffle_link *shuffle_links_open(
     link->progress_ms = pool->now_ms;
     link->deadline_ms = pool->now_ms + pool->options.connect_timeout_ms;
     inbox_init(&link->in, &pool->shorts, pool->options.max_frame_bytes);
-    outbox_init(&link->out, &pool->shorts, pool->options.blocks,
+    outbox_init(&link->out, pool->options.blocks, &pool->shorts,
             pool->options.queue_max_bytes);
     pool->links[slot] = link;
     pool->links_count++;
@@ -226,7 +226,7 @@ void shuffle_links_close(struct shuffle_pool *pool, struct shuffle_link *link,
     assert(!is_over(link));
     close_text(ending, text, sizeof(text));
     if (!may_speak(link) ||
-            shuffle_links_push(pool, link, OUTBOX_IN_ORDER, SHUFFLE_TAG_CLOSE,
+            shuffle_links_push(pool, link, OUTBOX_CONTROL, SHUFFLE_TAG_CLOSE,
                     bytes_text(text), bytes_text("")) != 0) {
         shuffle_links_end(pool, link, ending);
         return;
@@ -255,14 +255,14 @@ void shuffle_links_output(
 }
 
 int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
-        enum outbox_lane lane, uint8_t tag, struct bytes head,
+        enum outbox_kind kind, uint8_t tag, struct bytes head,
         struct bytes body)
 {
     bool was_empty = outbox_is_empty(&link->out);
     int code;
 
     assert(link->outgoing || link->dialect == SHUFFLE_WEFT_DIALECT);
-    code = outbox_push(&link->out, lane, tag, head, body);
+    code = outbox_push(&link->out, kind, tag, head, body);
     if (code != 0) {
         count_drop(pool, link, SHUFFLE_DROP_QUEUE, 1);
         return code;

@@ -156,13 +156,14 @@ static struct shuffle_link *weft_link(
 
 /* What says something about a stream waits behind the stream's records; the
  * rest carries all it means in itself. */
-static enum outbox_lane lane_of(uint8_t tag)
+static enum outbox_kind kind_of(uint8_t tag)
 {
     switch (tag) {
-    case SHUFFLE_TAG_OPEN:
     case SHUFFLE_TAG_DATA:
+        return OUTBOX_BULK;
+    case SHUFFLE_TAG_OPEN:
     case SHUFFLE_TAG_FAIL:
-        return OUTBOX_IN_ORDER;
+        return OUTBOX_CONTROL;
     default:
         return OUTBOX_URGENT;
     }
@@ -177,7 +178,7 @@ int shuffle_pool_frame(struct shuffle_pool *pool, uint64_t now_ms,
     if (link == NULL) {
         return ERR_NOT_FOUND;
     }
-    return shuffle_links_push(pool, link, lane_of(tag), tag, head, body);
+    return shuffle_links_push(pool, link, kind_of(tag), tag, head, body);
 }
 
 int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,
@@ -191,7 +192,7 @@ int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,
         return ERR_NOT_FOUND;
     }
     was_empty = outbox_is_empty(&link->out);
-    outbox_push_block(&link->out, OUTBOX_IN_ORDER, block);
+    outbox_push_block(&link->out, block);
     link->count.frames_out++;
     pool->count.frames_out++;
     shuffle_links_output(pool, link, was_empty);
@@ -231,7 +232,7 @@ static int refuse_send(
 
 /* Sends over the peer's link, or queues until it is up. */
 static int send_to(struct shuffle_pool *pool, struct shuffle_peer *peer,
-        enum outbox_lane lane, uint8_t tag, struct bytes head,
+        enum outbox_kind kind, uint8_t tag, struct bytes head,
         struct bytes body)
 {
     struct shuffle_link *link = shuffle_links_find(pool, peer->link);
@@ -239,9 +240,9 @@ static int send_to(struct shuffle_pool *pool, struct shuffle_peer *peer,
 
     if (peer->state == SHUFFLE_PEER_LINKED) {
         assert(link != NULL);
-        return shuffle_links_push(pool, link, lane, tag, head, body);
+        return shuffle_links_push(pool, link, kind, tag, head, body);
     }
-    code = outbox_push(&peer->pending, lane, tag, head, body);
+    code = outbox_push(&peer->pending, kind, tag, head, body);
     if (code != 0) {
         peer->count.drops[SHUFFLE_DROP_QUEUE]++;
         pool->count.drops[SHUFFLE_DROP_QUEUE]++;
@@ -262,7 +263,7 @@ static int send_named(struct shuffle_pool *pool, uint64_t id, uint8_t tag,
     if (code != 0) {
         return code;
     }
-    if (send_to(pool, peer, OUTBOX_IN_ORDER, tag, head, body) != 0) {
+    if (send_to(pool, peer, OUTBOX_BULK, tag, head, body) != 0) {
         return error_set(
                 err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
     }
@@ -321,7 +322,7 @@ static int send_barrier(struct shuffle_pool *pool, uint64_t id,
 {
     struct shuffle_peer *peer = shuffle_peers_find(&pool->peers, id);
     int code = refuse_send(peer, id, err);
-    enum outbox_lane lane;
+    enum outbox_kind kind;
 
     if (code != 0) {
         return code;
@@ -331,8 +332,8 @@ static int send_barrier(struct shuffle_pool *pool, uint64_t id,
                 "%d barriers wait for node %" PRIu64 " already",
                 SHUFFLE_PEER_BARRIERS_MAX, id);
     }
-    lane = peer->speaks_weft ? OUTBOX_URGENT : OUTBOX_IN_ORDER;
-    if (send_to(pool, peer, lane, SHUFFLE_TAG_BARRIER, payload,
+    kind = peer->speaks_weft ? OUTBOX_URGENT : OUTBOX_CONTROL;
+    if (send_to(pool, peer, kind, SHUFFLE_TAG_BARRIER, payload,
                 bytes_text("")) != 0) {
         return error_set(
                 err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);

@@ -17,7 +17,7 @@ struct shuffle_peer *shuffle_reach_add(struct shuffle_pool *pool, uint64_t id)
     }
     peer = shuffle_peers_add(&pool->peers, id);
     if (peer != NULL) {
-        outbox_init(&peer->pending, &pool->shorts, pool->options.blocks,
+        outbox_init(&peer->pending, pool->options.blocks, &pool->shorts,
                 pool->options.queue_max_bytes);
         peer->backoff_ms = pool->options.reconnect_min_ms;
     }

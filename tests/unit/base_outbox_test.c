@@ -36,9 +36,9 @@ static void end(struct fixture *f)
     assert_int_equal(f->budget.used_bytes, 0);
 }
 
-static int push(struct fixture *f, enum outbox_lane lane, const char *text)
+static int push(struct fixture *f, enum outbox_kind kind, const char *text)
 {
-    return outbox_push(&f->q, lane, 0x20, bytes_text(""), bytes_text(text));
+    return outbox_push(&f->q, kind, 0x20, bytes_text(""), bytes_text(text));
 }
 
 /* Writes at most `max` bytes of what is gathered, as a socket would. */
@@ -85,7 +85,7 @@ static void small_frames_share_one_piece(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
+        assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
     }
     assert_int_equal(f->q.queued_frames, 100);
     assert_int_equal(outbox_gather(&f->q, pieces, 4, 1 << 20), 1);
@@ -101,7 +101,7 @@ static void a_frame_is_length_tag_head_body(void **state)
     struct fixture *f = begin(1 << 20, 1 << 20);
 
     (void)state;
-    assert_int_equal(outbox_push(&f->q, OUTBOX_IN_ORDER, 0x05,
+    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 0x05,
                              bytes_of("\x2a\0\0\0", 4), bytes_text("xy")),
             0);
     write_some(f, SIZE_MAX);
@@ -117,12 +117,12 @@ static void a_large_frame_is_gathered_whole(void **state)
 
     (void)state;
     memset(body, 'L', sizeof(body));
-    push(f, OUTBOX_IN_ORDER, "a");
-    assert_int_equal(outbox_push(&f->q, OUTBOX_IN_ORDER, 0x05,
-                             bytes_text("head"), bytes_of(body, sizeof(body))),
+    push(f, OUTBOX_BULK, "a");
+    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 0x05, bytes_text("head"),
+                             bytes_of(body, sizeof(body))),
             0);
     assert_int_equal(f->budget.used_bytes, 128 * 1024);
-    push(f, OUTBOX_IN_ORDER, "b");
+    push(f, OUTBOX_BULK, "b");
     write_some(f, SIZE_MAX);
     assert_string_equal(wire_order(f), "ahb");
     end(f);
@@ -133,8 +133,8 @@ static void what_is_urgent_overtakes_what_waits(void **state)
     struct fixture *f = begin(1 << 20, 1 << 20);
 
     (void)state;
-    push(f, OUTBOX_IN_ORDER, "1");
-    push(f, OUTBOX_IN_ORDER, "2");
+    push(f, OUTBOX_BULK, "1");
+    push(f, OUTBOX_BULK, "2");
     push(f, OUTBOX_URGENT, "a");
     push(f, OUTBOX_URGENT, "b");
     write_some(f, SIZE_MAX);
@@ -148,10 +148,10 @@ static void a_begun_frame_is_finished_first_wherever_it_was_cut(void **state)
     for (size_t cut = 1; cut < 11; cut++) {
         struct fixture *f = begin(1 << 20, 1 << 20);
 
-        push(f, OUTBOX_IN_ORDER, "1");
-        push(f, OUTBOX_IN_ORDER, "2");
+        push(f, OUTBOX_BULK, "1");
+        push(f, OUTBOX_BULK, "2");
         assert_int_equal(write_some(f, cut), cut);
-        push(f, OUTBOX_IN_ORDER, "3");
+        push(f, OUTBOX_BULK, "3");
         push(f, OUTBOX_URGENT, "a");
         write_some(f, SIZE_MAX);
         assert_string_equal(wire_order(f), "12a3");
@@ -166,7 +166,7 @@ static void gathering_again_repeats_what_was_not_written(void **state)
     struct bytes again[4];
 
     (void)state;
-    push(f, OUTBOX_IN_ORDER, "1");
+    push(f, OUTBOX_BULK, "1");
     assert_int_equal(outbox_gather(&f->q, first, 4, 1 << 20), 1);
     push(f, OUTBOX_URGENT, "a");
     assert_int_equal(outbox_gather(&f->q, again, 4, 1 << 20), 2);
@@ -183,7 +183,7 @@ static void a_gather_stays_within_its_bytes(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        outbox_push(&f->q, OUTBOX_IN_ORDER, 5, bytes_text(""),
+        outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
                 bytes_of(body, sizeof(body)));
     }
     assert_int_equal(outbox_gather(&f->q, pieces, 4, 5000), 2);
@@ -201,10 +201,10 @@ static void a_block_is_not_bounded_and_bounds_nobody(void **state)
     block_append(b, bytes_text("B"));
     block_grow(b, 199);
     block_frame(b, 0x32);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
-    outbox_push_block(&f->q, OUTBOX_IN_ORDER, b);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "def"), 0);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "ghi"), ERR_FULL);
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
+    outbox_push_block(&f->q, b);
+    assert_int_equal(push(f, OUTBOX_BULK, "def"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "ghi"), ERR_FULL);
     write_some(f, SIZE_MAX);
     assert_string_equal(wire_order(f), "aBd");
     end(f);
@@ -215,10 +215,10 @@ static void an_empty_queue_takes_any_one_frame(void **state)
     struct fixture *f = begin(1 << 20, 4);
 
     (void)state;
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "long enough"), 0);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "m"), ERR_FULL);
+    assert_int_equal(push(f, OUTBOX_BULK, "long enough"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "m"), ERR_FULL);
     write_some(f, SIZE_MAX);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "next"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "next"), 0);
     end(f);
 }
 
@@ -227,13 +227,13 @@ static void at_the_bound_a_frame_is_refused_whole(void **state)
     struct fixture *f = begin(1 << 20, 16);
 
     (void)state;
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), ERR_FULL);
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), ERR_FULL);
     assert_int_equal(push(f, OUTBOX_URGENT, "z"), 0);
     write_some(f, SIZE_MAX);
     assert_string_equal(wire_order(f), "zaa");
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
     end(f);
 }
 
@@ -243,8 +243,8 @@ static void without_memory_a_frame_is_refused(void **state)
     static uint8_t body[4096];
 
     (void)state;
-    assert_int_equal(push(f, OUTBOX_IN_ORDER, "abc"), 0);
-    assert_int_equal(outbox_push(&f->q, OUTBOX_IN_ORDER, 5, bytes_text(""),
+    assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
+    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
                              bytes_of(body, sizeof(body))),
             ERR_FULL);
     assert_int_equal(f->q.queued_frames, 1);
@@ -258,15 +258,43 @@ static void what_waited_elsewhere_is_taken_behind_ours(void **state)
 
     (void)state;
     outbox_init(&other, &f->pool, &f->pool, 1 << 20);
-    push(f, OUTBOX_IN_ORDER, "1");
-    outbox_push(&other, OUTBOX_IN_ORDER, 5, bytes_text(""), bytes_text("2"));
+    push(f, OUTBOX_BULK, "1");
+    outbox_push(&other, OUTBOX_BULK, 5, bytes_text(""), bytes_text("2"));
     outbox_push(&other, OUTBOX_URGENT, 5, bytes_text(""), bytes_text("a"));
     outbox_take(&f->q, &other);
     assert_true(outbox_is_empty(&other));
-    push(f, OUTBOX_IN_ORDER, "3");
+    push(f, OUTBOX_BULK, "3");
     write_some(f, SIZE_MAX);
     assert_string_equal(wire_order(f), "a123");
     outbox_close(&other);
+    end(f);
+}
+
+static void bulk_does_not_starve_control(void **state)
+{
+    struct fixture *f = begin(64 * 1024, 1 << 20);
+    struct budget aside = {.max_bytes = 128 * 1024};
+    struct block_pool control;
+    static uint8_t body[1000];
+
+    (void)state;
+    block_pool_init(&control, &aside, 1 << 20);
+    outbox_init(&f->q, &f->pool, &control, 1 << 20);
+    while (outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
+                   bytes_of(body, sizeof(body))) == 0) {
+    }
+    assert_int_equal(aside.used_bytes, 0);
+    memset(body, 'c', sizeof(body));
+    assert_int_equal(outbox_push(&f->q, OUTBOX_CONTROL, 5, bytes_text(""),
+                             bytes_of(body, sizeof(body))),
+            0);
+    assert_int_equal(push(f, OUTBOX_URGENT, "u"), 0);
+    write_some(f, SIZE_MAX);
+    assert_int_equal(f->wire[5], 'u');
+    assert_int_equal(f->wire[f->wire_size - 1], 'c');
+    outbox_close(&f->q);
+    block_pool_close(&control);
+    outbox_init(&f->q, &f->pool, &f->pool, 1 << 20);
     end(f);
 }
 
@@ -276,12 +304,12 @@ static void a_steady_flow_allocates_nothing(void **state)
     struct block *first;
 
     (void)state;
-    push(f, OUTBOX_IN_ORDER, "1");
-    first = f->q.open[OUTBOX_IN_ORDER];
+    push(f, OUTBOX_BULK, "1");
+    first = f->q.open[0];
     for (int i = 0; i < 50; i++) {
         write_some(f, SIZE_MAX);
-        push(f, OUTBOX_IN_ORDER, "1");
-        assert_ptr_equal(f->q.open[OUTBOX_IN_ORDER], first);
+        push(f, OUTBOX_BULK, "1");
+        assert_ptr_equal(f->q.open[0], first);
     }
     end(f);
 }
@@ -323,6 +351,7 @@ int main(void)
             cmocka_unit_test(at_the_bound_a_frame_is_refused_whole),
             cmocka_unit_test(without_memory_a_frame_is_refused),
             cmocka_unit_test(what_waited_elsewhere_is_taken_behind_ours),
+            cmocka_unit_test(bulk_does_not_starve_control),
             cmocka_unit_test(a_steady_flow_allocates_nothing),
             cmocka_unit_test(a_pool_keeps_no_more_than_it_says),
     };
