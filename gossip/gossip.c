@@ -77,8 +77,6 @@ int gossip_init(struct gossip *g, const struct gossip_options *options,
             .now_ms = now_ms,
             .started_ms = now_ms,
             .next_round_ms = now_ms,
-            .next_judgement_ms = UINT64_MAX,
-            .judge_from_ms = now_ms,
             .next_forgotten_ms = now_ms + GOSSIP_FORGOTTEN_TRY_MS};
     if (!addr_is_target(&options->self.addr)) {
         char text[ADDR_TEXT_BYTES];
@@ -89,6 +87,7 @@ int gossip_init(struct gossip *g, const struct gossip_options *options,
                 addr_format(&options->self.addr, text));
     }
     prng_init(&g->chance, options->seed);
+    gossip_judge_init(&g->judge, &g->members, now_ms);
     g->own_budget.max_bytes =
             options->node_state_max_bytes + options->self.node_id.size;
     g->remote_budget.max_bytes = options->remote_max_bytes;
@@ -118,27 +117,13 @@ void gossip_close(struct gossip *g)
     *g = (struct gossip){0};
 }
 
-/* --- time and judgement ------------------------------------------------ */
+/* --- time --------------------------------------------------------------- */
 
 uint64_t gossip_deadline_ms(const struct gossip *g)
 {
-    uint64_t judgement_ms = g->next_judgement_ms > g->judge_from_ms
-                                    ? g->next_judgement_ms
-                                    : g->judge_from_ms;
+    uint64_t judgement_ms = gossip_judge_deadline_ms(&g->judge);
 
-    if (g->next_judgement_ms == UINT64_MAX) {
-        return g->next_round_ms;
-    }
     return g->next_round_ms < judgement_ms ? g->next_round_ms : judgement_ms;
-}
-
-/* After `late_ms` in which we did not listen, the silence is our own. */
-static void excuse_everybody(struct gossip *g, uint64_t late_ms)
-{
-    for (size_t i = 0; i < g->members.count; i++) {
-        gossip_phi_excuse(&g->members.list[i]->phi, late_ms, g->now_ms);
-    }
-    g->judge_from_ms = g->now_ms + g->options.interval_ms;
 }
 
 /* Every verb that brings the time begins here. */
@@ -154,69 +139,13 @@ static void advance(struct gossip *g, uint64_t now_ms)
         g->counters.latest_round_ms = now_ms - g->next_round_ms;
     }
     if (late_max_ms > 0 && now_ms > due_ms && now_ms - due_ms > late_max_ms) {
-        excuse_everybody(g, now_ms - due_ms);
+        gossip_judge_excuse(
+                &g->judge, now_ms - due_ms, g->options.interval_ms, now_ms);
         g->next_round_ms = now_ms;
     }
 }
 
-static void come_alive(struct gossip *g, struct gossip_member *m)
-{
-    m->is_dead = false;
-    m->is_live = true;
-    gossip_members_note(&g->members, m, GOSSIP_EVENT_LIVE);
-}
-
-/* The first time of death counts; the gaps are forgotten at every look. */
-static void bury(struct gossip *g, struct gossip_member *m)
-{
-    if (m->is_live) {
-        gossip_members_note(&g->members, m, GOSSIP_EVENT_DEAD);
-    }
-    if (!m->is_dead) {
-        m->dead_since_ms = g->now_ms;
-    }
-    m->is_live = false;
-    m->is_dead = true;
-    gossip_phi_clear(&m->phi);
-}
-
-static void judge(struct gossip *g, struct gossip_member *m)
-{
-    if (!gossip_phi_is_alive(&m->phi, g->now_ms)) {
-        bury(g, m);
-    } else if (!m->is_live) {
-        come_alive(g, m);
-    }
-}
-
-static void expect_judgement(struct gossip *g, const struct gossip_member *m)
-{
-    uint64_t deadline_ms;
-
-    if (m->is_live && gossip_phi_is_defined(&m->phi)) {
-        deadline_ms = gossip_phi_deadline_ms(&m->phi);
-        if (deadline_ms < g->next_judgement_ms) {
-            g->next_judgement_ms = deadline_ms;
-        }
-    }
-}
-
-/* Everybody in a round, between rounds only those whose deadline has come. */
-static void judge_members(struct gossip *g, bool is_round)
-{
-    if (g->now_ms < g->judge_from_ms) {
-        return;
-    }
-    g->next_judgement_ms = UINT64_MAX;
-    for (size_t i = 0; i < g->members.count; i++) {
-        struct gossip_member *m = g->members.list[i];
-
-        if (!m->is_self && (is_round || m->is_live)) {
-            judge(g, m);
-        }
-        expect_judgement(g, m);
-    }
-}
+/* --- rounds ------------------------------------------------------------- */
 
 /* A higher generation of our name that says nothing is an earlier life. */
 static void look_for_successors(struct gossip *g)
@@ -249,8 +178,6 @@ static void remove_expired(struct gossip *g)
         }
     }
 }
-
-/* --- rounds ------------------------------------------------------------ */
 
 static bool is_own_addr(const struct gossip *g, const struct addr *addr)
 {
@@ -359,7 +286,7 @@ static void run_round(struct gossip *g)
     try_forgotten(g);
     beat(g);
     collect(g);
-    judge_members(g, true);
+    gossip_judge_round(&g->judge, g->now_ms);
     look_for_successors(g);
     remove_expired(g);
 }
@@ -369,8 +296,8 @@ void gossip_tick(struct gossip *g, uint64_t now_ms)
     advance(g, now_ms);
     if (now_ms >= g->next_round_ms) {
         run_round(g);
-    } else if (now_ms >= g->next_judgement_ms) {
-        judge_members(g, false);
+    } else {
+        gossip_judge_due(&g->judge, now_ms);
     }
 }
 
@@ -495,8 +422,7 @@ static void hear_heartbeat(
         return;
     }
     if (m->heartbeat > 0) {
-        gossip_phi_news(&m->phi, g->now_ms);
-        expect_judgement(g, m);
+        gossip_judge_news(&g->judge, m, g->now_ms);
         look_at_namesake(g, m);
     }
     m->heartbeat = heartbeat;
@@ -660,123 +586,6 @@ bool gossip_next(struct gossip *g, struct gossip_action *action)
            next_event(g, action);
 }
 
-/* --- what we say of ourselves ------------------------------------------ */
-
-static int judge_key(struct bytes key, struct error *err)
-{
-    if (key.size == 0) {
-        return error_set(err, ERR_INVALID, "the key is empty");
-    }
-    if (key.size > GOSSIP_KEY_MAX_BYTES) {
-        return error_set(err, ERR_INVALID,
-                "the key has %zu bytes, and may have %d", key.size,
-                GOSSIP_KEY_MAX_BYTES);
-    }
-    if (!bytes_is_utf8(key)) {
-        return error_set(err, ERR_INVALID, "the key is not UTF-8");
-    }
-    return 0;
-}
-
-static int judge_pair(const struct gossip *g, struct bytes key,
-        struct bytes value, struct error *err)
-{
-    int code = judge_key(key, err);
-
-    if (code != 0) {
-        return code;
-    }
-    if (value.size > g->options.value_max_bytes) {
-        return error_set(err, ERR_INVALID,
-                "the value of \"%.*s\" has %zu bytes, and kv.max_value is %zu",
-                (int)key.size, (const char *)key.data, value.size,
-                g->options.value_max_bytes);
-    }
-    if (!bytes_is_utf8(value)) {
-        return error_set(err, ERR_INVALID, "the value of \"%.*s\" is not UTF-8",
-                (int)key.size, (const char *)key.data);
-    }
-    return 0;
-}
-
-static int say_full(const struct gossip *g, struct error *err)
-{
-    return error_set(err, ERR_FULL,
-            "this node's keys would take more than kv.max_node_state, "
-            "which is %zu bytes",
-            g->options.node_state_max_bytes);
-}
-
-static int written(struct gossip *g, int code, struct error *err)
-{
-    if (code != 0) {
-        return say_full(g, err);
-    }
-    gossip_members_note(&g->members, g->self, GOSSIP_EVENT_KEYS);
-    return 0;
-}
-
-int gossip_set(struct gossip *g, struct bytes key, struct bytes value,
-        struct error *err)
-{
-    int code = judge_pair(g, key, value, err);
-
-    if (code != 0) {
-        return code;
-    }
-    return written(g, kv_state_set(&g->self->state, key, value), err);
-}
-
-int gossip_set_with_ttl(struct gossip *g, uint64_t now_ms, struct bytes key,
-        struct bytes value, struct error *err)
-{
-    int code = judge_pair(g, key, value, err);
-
-    if (code != 0) {
-        return code;
-    }
-    return written(
-            g, kv_state_set_with_ttl(&g->self->state, key, value, now_ms), err);
-}
-
-static int judge_present(
-        const struct gossip *g, struct bytes key, struct error *err)
-{
-    int code = judge_key(key, err);
-
-    if (code != 0) {
-        return code;
-    }
-    if (kv_state_get(&g->self->state, key) == NULL) {
-        return error_set(err, ERR_NOT_FOUND, "this node has no key \"%.*s\"",
-                (int)key.size, (const char *)key.data);
-    }
-    return 0;
-}
-
-int gossip_delete(
-        struct gossip *g, uint64_t now_ms, struct bytes key, struct error *err)
-{
-    int code = judge_present(g, key, err);
-
-    if (code != 0) {
-        return code;
-    }
-    return written(g, kv_state_delete(&g->self->state, key, now_ms), err);
-}
-
-int gossip_delete_after_ttl(
-        struct gossip *g, uint64_t now_ms, struct bytes key, struct error *err)
-{
-    int code = judge_present(g, key, err);
-
-    if (code != 0) {
-        return code;
-    }
-    return written(
-            g, kv_state_delete_after_ttl(&g->self->state, key, now_ms), err);
-}
-
 /* --- whom we ask ------------------------------------------------------- */
 
 static bool has_seed(const struct gossip *g, const struct addr *addr)
@@ -859,6 +668,11 @@ size_t gossip_dead_count(const struct gossip *g)
         count += g->members.list[i]->is_dead ? 1 : 0;
     }
     return count;
+}
+
+size_t gossip_remote_bytes(const struct gossip *g)
+{
+    return g->remote_budget.used_bytes;
 }
 
 const struct gossip_counters *gossip_counters(const struct gossip *g)

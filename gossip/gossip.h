@@ -61,6 +61,7 @@
 #include "gossip/gossip_delta.h"
 #include "gossip/gossip_encode.h"
 #include "gossip/gossip_forgotten.h"
+#include "gossip/gossip_judge.h"
 #include "gossip/gossip_members.h"
 #include "gossip/gossip_removed.h"
 #include "gossip/gossip_round.h"
@@ -124,6 +125,7 @@ struct gossip {
     struct gossip_encoder encoder;
     struct gossip_ranking ranking;
     struct gossip_round round;
+    struct gossip_judge judge;
     struct gossip_counters counters;
     struct prng chance;
 
@@ -139,8 +141,6 @@ struct gossip {
     uint64_t now_ms; /* the latest verb's */
     uint64_t started_ms;
     uint64_t next_round_ms;
-    uint64_t next_judgement_ms; /* nobody's deadline is earlier */
-    uint64_t judge_from_ms; /* after we were late */
     uint64_t next_forgotten_ms;
 };
 
@@ -150,7 +150,7 @@ struct gossip_options gossip_options_default(uint64_t interval_ms);
 
 /* Returns 0, or ERR_FULL when there is no memory, or ERR_INVALID for an
  * address nobody can send to. Asserts the options' bounds. The first round is
- * due at once. */
+ * due at once. The core stays where it is until close. */
 int gossip_init(struct gossip *g, const struct gossip_options *options,
         uint64_t now_ms, struct error *err);
 
@@ -208,6 +208,9 @@ const struct gossip_member *gossip_newest_live(
 /* Others that are live, others that are dead. */
 size_t gossip_live_count(const struct gossip *g);
 size_t gossip_dead_count(const struct gossip *g);
+
+/* What others' names and keys take of `remote_max_bytes`. */
+size_t gossip_remote_bytes(const struct gossip *g);
 
 const struct gossip_counters *gossip_counters(const struct gossip *g);
 

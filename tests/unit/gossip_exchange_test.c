@@ -357,6 +357,56 @@ static void s19_55_and_s12_36_a_full_state_fits_a_datagram(void **context)
     world_close(&w);
 }
 
+/* Members 1000 to 1299 with a random value of 500 bytes each. */
+static void teach_many(struct world *w, struct gossip *g)
+{
+    struct prng chance;
+    char value[501];
+
+    prng_init(&chance, 125);
+    for (size_t i = 0; i < 300; i += 20) {
+        struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN_ACK);
+
+        for (size_t j = i; j < i + 20; j++) {
+            script_line(s, 1000 + j, 5, 0, 0);
+        }
+        gossip_encode_delta(&s->encoder);
+        for (size_t j = i; j < i + 20; j++) {
+            scramble(&chance, value, sizeof(value));
+            script_node(s, 1000 + j, 0, 0);
+            script_entry(s, "key", value, 1, KV_SET);
+        }
+        w->nodes[0]->log_count = 0;
+        script_deliver(s, w, g, 9999);
+    }
+    w->nodes[0]->log_count = 0;
+}
+
+static void s19_125_a_full_reply_fits_in_either_version(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    struct gossip_decoder decoder;
+
+    (void)context;
+    teach_many(&w, g);
+    assert_int_equal(gossip_decoder_init(&decoder), 0);
+    for (int version = GOSSIP_V0; version <= GOSSIP_V1; version++) {
+        struct gossip_message m;
+
+        script_deliver(script_begin((enum gossip_version)version, GOSSIP_SYN),
+                &w, g, 9);
+        m = last_sent(w.nodes[0], &decoder);
+        assert_int_equal(m.type, GOSSIP_SYN_ACK);
+        assert_int_equal(m.version, version);
+        assert_int_equal(m.digest_count, 301);
+        assert_in_range(w.nodes[0]->last_size, 50000, GOSSIP_DATAGRAM_BYTES);
+        assert_true(m.node_count > 70);
+    }
+    gossip_decoder_close(&decoder);
+    world_close(&w);
+}
+
 static void s19_85_a_heartbeat_crosses(void **context)
 {
     struct world w = {0};
@@ -613,6 +663,64 @@ static void a_reply_that_nobody_fetched_is_counted(void **context)
     world_close(&w);
 }
 
+/* Twenty thousand datagrams that were right before chance had its way with
+ * them: the core stays sound, its memory within its bounds, its own keys its
+ * own. */
+static void mutated_datagrams_change_nothing_of_ours(void **context)
+{
+    struct world w = {.is_cut = true};
+    struct gossip_options o = reference_options();
+    struct gossip *g;
+    struct gossip *peer;
+    struct prng chance;
+    uint64_t malformed = 0;
+
+    (void)context;
+    prng_init(&chance, 20000);
+    o.members_max = 50;
+    o.remote_max_bytes = 100000;
+    g = world_add(&w, 1, o);
+    peer = world_add(&w, 2, o);
+    set(g, "mine", "1");
+    for (int i = 0; i < 50; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "key-%d", i);
+        set(peer, key, "a value that is worth packing, a value");
+    }
+    for (int i = 0; i < 20000; i++) {
+        struct gossip *from = i % 4 == 0 ? g : peer;
+        struct gossip_action action;
+        uint8_t bytes[4096];
+        size_t size;
+
+        gossip_contact(from, 0, &from->self->id.addr);
+        while (gossip_next(from, &action) && action.kind != GOSSIP_SEND) {
+            /* only what is sent */
+        }
+        size = action.datagram.size < sizeof(bytes) ? action.datagram.size
+                                                    : sizeof(bytes);
+        memcpy(bytes, action.datagram.data, size);
+        for (uint64_t k = prng_below(&chance, 4); k > 0; k--) {
+            bytes[prng_below(&chance, size)] = (uint8_t)prng_u64(&chance);
+        }
+        size -= (size_t)prng_below(&chance, 8) == 0
+                        ? (size_t)prng_below(&chance, size)
+                        : 0;
+        gossip_receive(i % 2 == 0 ? g : peer, 0, &(struct addr){0},
+                bytes_of(bytes, size));
+    }
+    for (size_t i = 0; i < GOSSIP_DROP_COUNT; i++) {
+        malformed += gossip_counters(g)->malformed[i];
+    }
+    assert_true(malformed > 2000);
+    assert_true(gossip_member_count(g) <= 51);
+    assert_true(gossip_remote_bytes(g) <= 100000);
+    assert_int_equal(gossip_self(g)->state.max_version, 1);
+    assert_known(g, 1, "mine", "1");
+    world_close(&w);
+}
+
 /* --- two exchanges as chitchat sent them --------------------------------- */
 
 struct transcript {
@@ -807,6 +915,7 @@ int main(void)
             cmocka_unit_test(s19_53_only_what_decodes_makes_the_heart_beat),
             cmocka_unit_test(s19_54_a_digest_introduces),
             cmocka_unit_test(s19_55_and_s12_36_a_full_state_fits_a_datagram),
+            cmocka_unit_test(s19_125_a_full_reply_fits_in_either_version),
             cmocka_unit_test(s19_85_a_heartbeat_crosses),
             cmocka_unit_test(s19_101_who_knows_more_of_us_raises_an_alarm),
             cmocka_unit_test(s12_35_an_honest_flood_arrives_in_prefixes),
@@ -816,6 +925,7 @@ int main(void)
             cmocka_unit_test(others_keys_end_at_their_bound),
             cmocka_unit_test(our_own_keys_have_bounds_and_sentences),
             cmocka_unit_test(a_reply_that_nobody_fetched_is_counted),
+            cmocka_unit_test(mutated_datagrams_change_nothing_of_ours),
             cmocka_unit_test(both_sides_of_a_real_exchange),
     };
 

@@ -530,7 +530,7 @@ static void s19_38_a_collected_tombstone_is_not_stored(void **context)
 }
 
 /* Deltas as chance makes them, from any owner's any past. */
-static void s19_40_the_pair_never_decreases(void **context)
+static void s19_40_121_the_pair_never_decreases(void **context)
 {
     struct kv_state *s = state_of(context);
     struct prng chance;
@@ -702,7 +702,7 @@ int main(void)
             CASE(s19_36_every_worked_decision),
             CASE(s19_37_an_apply_leaves_gc_and_a_reset_takes_it),
             CASE(s19_38_a_collected_tombstone_is_not_stored),
-            CASE(s19_40_the_pair_never_decreases),
+            CASE(s19_40_121_the_pair_never_decreases),
             CASE(s19_110_a_key_may_start_with_any_character),
             CASE(s19_114_a_collection_at_our_max_resets_nothing),
             CASE(a_full_budget_refuses_and_changes_nothing),
