@@ -31,7 +31,7 @@ int local_accept(struct local *l, uint64_t now_ms)
                     .role = LOCAL_NEW, .since_ms = now_ms, .told_read = true};
             inbox_init(&c->in, &l->shorts,
                     l->max_frame_bytes + SHUFFLE_MAX_FRAME_EXTRA);
-            outbox_init(&c->out, &l->shorts, l->blocks, LOCAL_QUEUE_BYTES);
+            outbox_init(&c->out, l->blocks, &l->shorts, LOCAL_QUEUE_BYTES);
             return i;
         }
     }
@@ -198,7 +198,7 @@ void local_push(struct local *l, uint32_t client, uint8_t tag,
     if (c->ending) {
         return;
     }
-    if (outbox_push(&c->out, OUTBOX_IN_ORDER, tag, head, body) != 0) {
+    if (outbox_push(&c->out, OUTBOX_CONTROL, tag, head, body) != 0) {
         c->wants_close = true;
     }
     c->wants_write = true;
@@ -212,7 +212,7 @@ void local_push_block(struct local *l, uint32_t client, struct block *block)
         block_free(block);
         return;
     }
-    outbox_push_block(&c->out, OUTBOX_IN_ORDER, block);
+    outbox_push_block(&c->out, block);
     c->wants_write = true;
 }
 
