@@ -9,7 +9,7 @@ void packer_init(struct packer *p)
 
 void packer_begin(struct packer *p, uint8_t *memory, size_t capacity)
 {
-    assert(capacity > PACKER_HEAD_BYTES);
+    assert(capacity >= PACKER_ROOM_BYTES);
     p->frame = memory;
     p->size = PACKER_HEAD_BYTES;
     p->capacity = capacity;

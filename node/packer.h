@@ -34,8 +34,8 @@ struct packer {
 
 void packer_init(struct packer *p);
 
-/* `capacity` is at least PACKER_ROOM_BYTES, or what one large record takes:
- * packer_room_for. */
+/* `capacity` is at least PACKER_ROOM_BYTES, asserted, and for a large record
+ * what it takes: packer_room_for. */
 void packer_begin(struct packer *p, uint8_t *memory, size_t capacity);
 
 /* The capacity for a frame with this one record, its length words included. */
@@ -53,14 +53,17 @@ static inline uint8_t *packer_u32(uint8_t *at, uint32_t value)
     return at + 4;
 }
 
-/* Where the next record goes, or NULL when it does not fit. */
+/* Where the next record goes, or NULL when it does not fit. Behind another
+ * one, more room than a frame of several may have is of no use. */
 static inline uint8_t *packer_place(
         struct packer *p, size_t head_bytes, size_t body_bytes)
 {
     uint8_t *at = p->frame + p->size;
     size_t size = head_bytes + body_bytes;
+    size_t limit =
+            p->records == p->first ? p->capacity : (size_t)PACKER_ROOM_BYTES;
 
-    if (size > p->capacity - p->size) {
+    if (p->size + size > limit) {
         return NULL;
     }
     p->size += size;
