@@ -382,13 +382,6 @@ static struct block *tail_with_room(struct shuffle_streams *st,
     return tail;
 }
 
-static size_t record_max(const struct shuffle_streams *st, uint8_t format)
-{
-    return format == SHUFFLE_FORMAT_LAMINAR
-                   ? st->options.max_frame_bytes + SHUFFLE_LAMINAR_HEAD_BYTES
-                   : SHUFFLE_RECORD_MAX;
-}
-
 /* What has been taken of a frame so far. */
 struct taking {
     struct shuffle_records records;
@@ -396,13 +389,6 @@ struct taking {
     size_t bytes; /* as the stream counts them */
     bool is_starved;
 };
-
-static struct taking taking_of(const struct shuffle_streams *st,
-        const struct shuffle_instream *in, struct bytes records)
-{
-    return (struct taking){.records = shuffle_records_of(records, in->format,
-                                   record_max(st, in->format))};
-}
 
 static void copy_run(struct shuffle_instream *in, struct taking *t,
         struct bytes run, uint32_t count)
@@ -426,7 +412,7 @@ static void take_as_is(struct shuffle_streams *st, struct shuffle_instream *in,
     uint32_t count = 0;
     size_t room = 0;
 
-    while (shuffle_records_next(&t->records, &record)) {
+    while (shuffle_records_next_keyed(&t->records, &record)) {
         size_t size = record.whole.size;
 
         if (run.size + size > room) {
@@ -455,7 +441,7 @@ static void take_without_keys(struct shuffle_streams *st,
 {
     struct shuffle_record record;
 
-    while (shuffle_records_next(&t->records, &record)) {
+    while (shuffle_records_next_keyed(&t->records, &record)) {
         size_t size = SHUFFLE_WHOLE_HEAD_BYTES + record.body.size;
         size_t rest = size + (size_t)(t->records.end - t->records.at);
         struct block *tail = tail_with_room(st, in, size, rest);
@@ -485,7 +471,8 @@ static bool is_allowed(const struct shuffle_instream *in, size_t bytes)
 bool shuffle_instream_data(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_data *data)
 {
-    struct taking t = taking_of(st, in, data->records);
+    struct taking t = {.records = shuffle_records_of(
+                               data->records, in->format, SHUFFLE_RECORD_MAX)};
     size_t length = data->records.size + SHUFFLE_DATA_HEAD_BYTES + 1;
 
     if (data->first != in->received_records || data->records.size == 0 ||

@@ -81,6 +81,16 @@ bool shuffle_records_next(
     return shuffle_records_next_keyed(r, record);
 }
 
+static bool count_keyed(struct shuffle_records *r, size_t *count)
+{
+    struct shuffle_record record;
+
+    while (shuffle_records_next_keyed(r, &record)) {
+        ++*count;
+    }
+    return !r->failed;
+}
+
 bool shuffle_records_count(
         struct bytes records, uint8_t format, size_t record_max, size_t *count)
 {
@@ -88,6 +98,9 @@ bool shuffle_records_count(
     struct shuffle_record record;
 
     *count = 0;
+    if (format != SHUFFLE_FORMAT_LAMINAR) {
+        return count_keyed(&r, count);
+    }
     while (shuffle_records_next(&r, &record)) {
         ++*count;
     }
