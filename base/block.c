@@ -111,31 +111,6 @@ void block_free(struct block *b)
     pool->kept_bytes += b->capacity;
 }
 
-size_t block_room(const struct block *b)
-{
-    return BLOCK_HEAD_BYTES + b->capacity - b->start - b->size;
-}
-
-uint8_t *block_end(struct block *b)
-{
-    return b->memory + b->start + b->size;
-}
-
-void block_grow(struct block *b, size_t bytes)
-{
-    assert(bytes <= block_room(b));
-    b->size += bytes;
-}
-
-void block_append(struct block *b, struct bytes bytes)
-{
-    assert(bytes.size <= block_room(b));
-    if (bytes.size > 0) {
-        memcpy(block_end(b), bytes.data, bytes.size);
-        b->size += bytes.size;
-    }
-}
-
 void block_prepend(struct block *b, struct bytes bytes)
 {
     assert(bytes.size <= b->start);

@@ -18,6 +18,8 @@
  * waits, refuses or drops, and says which. */
 #pragma once
 
+#include <string.h>
+
 #include "base/budget.h"
 #include "base/bytes.h"
 
@@ -64,15 +66,35 @@ struct block *block_new(struct block_pool *pool, size_t body_bytes);
 /* Back to its pool. NULL is fine. */
 void block_free(struct block *b);
 
-/* Room left behind what has been written. */
-size_t block_room(const struct block *b);
+/* Room left behind what has been written. Inline, as its like below is: they
+ * run for every frame and every record. */
+static inline size_t block_room(const struct block *b)
+{
+    return BLOCK_HEAD_BYTES + b->capacity - b->start - b->size;
+}
 
 /* Where the next body byte goes; after writing there, `block_grow`. */
-uint8_t *block_end(struct block *b);
-void block_grow(struct block *b, size_t bytes);
+static inline uint8_t *block_end(struct block *b)
+{
+    return b->memory + b->start + b->size;
+}
+
+static inline void block_grow(struct block *b, size_t bytes)
+{
+    assert(bytes <= block_room(b));
+    b->size += bytes;
+}
 
 /* Copies behind what is there; it must fit: asserted. */
-void block_append(struct block *b, struct bytes bytes);
+static inline void block_append(struct block *b, struct bytes bytes)
+{
+    uint8_t *end = block_end(b);
+
+    block_grow(b, bytes.size);
+    if (bytes.size > 0) {
+        memcpy(end, bytes.data, bytes.size);
+    }
+}
 
 /* Copies in front of what is there; the head room must suffice: asserted. */
 void block_prepend(struct block *b, struct bytes bytes);

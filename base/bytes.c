@@ -1,12 +1,6 @@
 #include "base/bytes.h"
 
-#include <assert.h>
 #include <string.h>
-
-struct bytes bytes_of(const void *data, size_t size)
-{
-    return (struct bytes){.data = data, .size = size};
-}
 
 struct bytes bytes_text(const char *text)
 {
@@ -39,15 +33,6 @@ bool bytes_starts_with(struct bytes whole, struct bytes prefix)
 {
     return whole.size >= prefix.size &&
            bytes_equal(bytes_of(whole.data, prefix.size), prefix);
-}
-
-struct bytes bytes_skip(struct bytes b, size_t from)
-{
-    assert(from <= b.size);
-    if (from == 0) {
-        return b;
-    }
-    return bytes_of(b.data + from, b.size - from);
 }
 
 /* How many continuation bytes follow `lead`, and the least code point that

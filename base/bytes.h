@@ -5,6 +5,7 @@
  * size, and it need not end in a NUL. */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +15,11 @@ struct bytes {
     size_t size;
 };
 
-struct bytes bytes_of(const void *data, size_t size);
+/* Inline, as bytes_skip is: they run for every field of every frame. */
+static inline struct bytes bytes_of(const void *data, size_t size)
+{
+    return (struct bytes){.data = (const uint8_t *)data, .size = size};
+}
 
 /* Of a C string, without its NUL. */
 struct bytes bytes_text(const char *text);
@@ -27,8 +32,12 @@ int bytes_compare(struct bytes a, struct bytes b);
 
 bool bytes_starts_with(struct bytes whole, struct bytes prefix);
 
-/* From offset `from` to the end; `from` is at most the size. */
-struct bytes bytes_skip(struct bytes b, size_t from);
+/* From offset `from` to the end; `from` is at most the size: asserted. */
+static inline struct bytes bytes_skip(struct bytes b, size_t from)
+{
+    assert(from <= b.size);
+    return bytes_of(b.size == 0 ? b.data : b.data + from, b.size - from);
+}
 
 /* Well-formed UTF-8 as RFC 3629 has it: no surrogates, no overlong forms,
  * nothing above U+10FFFF. A NUL inside is fine. */

@@ -85,19 +85,19 @@ static struct block *chunk_for(
     return chunk;
 }
 
-static int copy_small(struct outbox *q, enum outbox_kind kind, uint8_t tag,
-        struct bytes head, struct bytes body)
+static int copy_small(struct outbox *q, const struct outbox_frame *frame)
 {
-    size_t payload = head.size + body.size;
-    struct block *chunk = chunk_for(q, kind, FRAME_HEADER_BYTES + payload);
+    size_t payload = frame->head.size + frame->body.size;
+    struct block *chunk =
+            chunk_for(q, frame->kind, FRAME_HEADER_BYTES + payload);
 
     if (chunk == NULL) {
         return ERR_FULL;
     }
-    frame_put_header(block_end(chunk), tag, payload);
+    frame_put_header(block_end(chunk), frame->tag, payload);
     block_grow(chunk, FRAME_HEADER_BYTES);
-    block_append(chunk, head);
-    block_append(chunk, body);
+    block_append(chunk, frame->head);
+    block_append(chunk, frame->body);
     chunk->frames++;
     chunk->copied_bytes += FRAME_HEADER_BYTES + payload;
     return 0;
@@ -106,43 +106,42 @@ static int copy_small(struct outbox *q, enum outbox_kind kind, uint8_t tag,
 /* A large frame has a block to itself. A short head goes into the room in
  * front, so that 64 KiB of body fit a block of 64 KiB. Nothing is copied
  * behind it. */
-static int copy_large(struct outbox *q, enum outbox_kind kind, uint8_t tag,
-        struct bytes head, struct bytes body)
+static int copy_large(struct outbox *q, const struct outbox_frame *frame)
 {
-    bool fits_in_front = head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES;
-    int lane = lane_of(kind);
-    struct block *b = new_block(
-            q, kind, fits_in_front ? body.size : head.size + body.size);
+    bool fits_in_front =
+            frame->head.size <= BLOCK_HEAD_BYTES - FRAME_HEADER_BYTES;
+    size_t body_bytes = frame->body.size;
+    int lane = lane_of(frame->kind);
+    struct block *b = new_block(q, frame->kind,
+            fits_in_front ? body_bytes : frame->head.size + body_bytes);
 
     if (b == NULL) {
         return ERR_FULL;
     }
     if (!fits_in_front) {
-        block_append(b, head);
+        block_append(b, frame->head);
     }
-    block_append(b, body);
+    block_append(b, frame->body);
     if (fits_in_front) {
-        block_prepend(b, head);
+        block_prepend(b, frame->head);
     }
-    block_frame(b, tag);
+    block_frame(b, frame->tag);
     b->copied_bytes = b->size;
     block_list_push(&q->lanes[lane], b);
     q->open[lane] = NULL;
     return 0;
 }
 
-int outbox_push(struct outbox *q, enum outbox_kind kind, uint8_t tag,
-        struct bytes head, struct bytes body)
+int outbox_push(struct outbox *q, const struct outbox_frame *frame)
 {
-    size_t bytes = FRAME_HEADER_BYTES + head.size + body.size;
+    size_t bytes = FRAME_HEADER_BYTES + frame->head.size + frame->body.size;
     int code;
 
-    if (!has_room(q, kind, bytes)) {
+    if (!has_room(q, frame->kind, bytes)) {
         return ERR_FULL;
     }
-    code = bytes <= OUTBOX_COPY_MAX_BYTES
-                   ? copy_small(q, kind, tag, head, body)
-                   : copy_large(q, kind, tag, head, body);
+    code = bytes <= OUTBOX_COPY_MAX_BYTES ? copy_small(q, frame)
+                                          : copy_large(q, frame);
     if (code == 0) {
         q->copied_bytes += bytes;
         q->queued_bytes += bytes;

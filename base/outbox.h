@@ -62,10 +62,18 @@ void outbox_close(struct outbox *q);
 
 bool outbox_is_empty(const struct outbox *q);
 
-/* Queues one frame, copying `head` and `body`. ERR_FULL: at the bound, or the
- * pool has nothing left. */
-int outbox_push(struct outbox *q, enum outbox_kind kind, uint8_t tag,
-        struct bytes head, struct bytes body);
+/* One frame to be sent; head and body are one payload. It goes from hand to
+ * hand by pointer, for it is small frames that there are many of. */
+struct outbox_frame {
+    enum outbox_kind kind;
+    uint8_t tag;
+    struct bytes head;
+    struct bytes body;
+};
+
+/* Queues a copy of the frame. ERR_FULL: at the bound, or the pool has nothing
+ * left. */
+int outbox_push(struct outbox *q, const struct outbox_frame *frame);
 
 /* Queues a block of whole frames, in order; it is ours from now on. */
 void outbox_push_block(struct outbox *q, struct block *b);

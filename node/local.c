@@ -194,11 +194,12 @@ void local_push(struct local *l, uint32_t client, uint8_t tag,
         struct bytes head, struct bytes body)
 {
     struct local_client *c = client_at(l, client);
+    struct outbox_frame frame = {OUTBOX_CONTROL, tag, head, body};
 
     if (c->ending) {
         return;
     }
-    if (outbox_push(&c->out, OUTBOX_CONTROL, tag, head, body) != 0) {
+    if (outbox_push(&c->out, &frame) != 0) {
         c->wants_close = true;
     }
     c->wants_write = true;

@@ -40,8 +40,7 @@ struct shuffle_link *shuffle_links_find(
 
 /* Queues a frame on a link that may carry it. ERR_FULL as outbox_push. */
 int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
-        enum outbox_kind kind, uint8_t tag, struct bytes head,
-        struct bytes body);
+        const struct outbox_frame *frame);
 
 /* After something else was queued in `out`: asks for a write if it was empty
  * before. */

@@ -221,13 +221,16 @@ void shuffle_links_close(struct shuffle_pool *pool, struct shuffle_link *link,
         const struct shuffle_ending *ending)
 {
     char text[SHUFFLE_TEXT_BYTES];
+    struct outbox_frame frame = {
+            .kind = OUTBOX_CONTROL,
+            .tag = SHUFFLE_TAG_CLOSE,
+    };
     uint64_t held = link->is_superseded ? link->peer : 0;
 
     assert(!is_over(link));
     close_text(ending, text, sizeof(text));
-    if (!may_speak(link) ||
-            shuffle_links_push(pool, link, OUTBOX_CONTROL, SHUFFLE_TAG_CLOSE,
-                    bytes_text(text), bytes_text("")) != 0) {
+    frame.body = bytes_text(text);
+    if (!may_speak(link) || shuffle_links_push(pool, link, &frame) != 0) {
         shuffle_links_end(pool, link, ending);
         return;
     }
@@ -255,14 +258,13 @@ void shuffle_links_output(
 }
 
 int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
-        enum outbox_kind kind, uint8_t tag, struct bytes head,
-        struct bytes body)
+        const struct outbox_frame *frame)
 {
     bool was_empty = outbox_is_empty(&link->out);
     int code;
 
     assert(link->outgoing || link->dialect == SHUFFLE_WEFT_DIALECT);
-    code = outbox_push(&link->out, kind, tag, head, body);
+    code = outbox_push(&link->out, frame);
     if (code != 0) {
         count_drop(pool, link, SHUFFLE_DROP_QUEUE, 1);
         return code;
@@ -271,6 +273,20 @@ int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
     pool->count.frames_out++;
     shuffle_links_output(pool, link, was_empty);
     return 0;
+}
+
+/* What `payload` has been written into, as one frame ahead of the others. */
+static int push_urgent(struct shuffle_pool *pool, struct shuffle_link *link,
+        uint8_t tag, const struct writer *payload)
+{
+    struct outbox_frame frame = {
+            .kind = OUTBOX_URGENT,
+            .tag = tag,
+            .body = writer_bytes(payload),
+    };
+
+    assert(!payload->failed);
+    return shuffle_links_push(pool, link, &frame);
 }
 
 size_t shuffle_pool_output(struct shuffle_pool *pool, uint32_t number,
@@ -348,8 +364,7 @@ static bool push_greeting(
 
     shuffle_wire_encode_greet(&w, &greet);
     assert(!w.failed);
-    return shuffle_links_push(pool, link, OUTBOX_URGENT, tag, writer_bytes(&w),
-                   bytes_text("")) == 0;
+    return push_urgent(pool, link, tag, &w) == 0;
 }
 
 static bool push_hello(struct shuffle_pool *pool, struct shuffle_link *link)
@@ -358,8 +373,7 @@ static bool push_hello(struct shuffle_pool *pool, struct shuffle_link *link)
     struct writer w = writer_of(payload, sizeof(payload));
 
     shuffle_wire_encode_hello(&w, pool->options.id);
-    return shuffle_links_push(pool, link, OUTBOX_URGENT, SHUFFLE_TAG_HELLO,
-                   writer_bytes(&w), bytes_text("")) == 0;
+    return push_urgent(pool, link, SHUFFLE_TAG_HELLO, &w) == 0;
 }
 
 static const struct shuffle_ending no_memory = {
@@ -642,8 +656,7 @@ static void take_ping(struct shuffle_pool *pool, struct shuffle_link *link,
         return;
     }
     shuffle_wire_encode_ping(&w, token);
-    (void)shuffle_links_push(pool, link, OUTBOX_URGENT, SHUFFLE_TAG_PONG,
-            writer_bytes(&w), bytes_text(""));
+    (void)push_urgent(pool, link, SHUFFLE_TAG_PONG, &w);
 }
 
 static void take_close(struct shuffle_pool *pool, struct shuffle_link *link,
@@ -1016,8 +1029,7 @@ static void ping(struct shuffle_pool *pool, struct shuffle_link *link)
     struct writer w = writer_of(payload, sizeof(payload));
 
     shuffle_wire_encode_ping(&w, pool->now_ms);
-    if (shuffle_links_push(pool, link, OUTBOX_URGENT, SHUFFLE_TAG_PING,
-                writer_bytes(&w), bytes_text("")) == 0) {
+    if (push_urgent(pool, link, SHUFFLE_TAG_PING, &w) == 0) {
         link->ping_ms = pool->now_ms;
     }
 }

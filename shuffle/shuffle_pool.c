@@ -173,12 +173,14 @@ int shuffle_pool_frame(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t number, uint8_t tag, struct bytes head, struct bytes body)
 {
     struct shuffle_link *link = weft_link(pool, number);
+    struct outbox_frame frame = {.tag = tag, .head = head, .body = body};
 
     pool->now_ms = now_ms;
     if (link == NULL) {
         return ERR_NOT_FOUND;
     }
-    return shuffle_links_push(pool, link, kind_of(tag), tag, head, body);
+    frame.kind = kind_of(tag);
+    return shuffle_links_push(pool, link, &frame);
 }
 
 int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,
@@ -232,17 +234,16 @@ static int refuse_send(
 
 /* Sends over the peer's link, or queues until it is up. */
 static int send_to(struct shuffle_pool *pool, struct shuffle_peer *peer,
-        enum outbox_kind kind, uint8_t tag, struct bytes head,
-        struct bytes body)
+        const struct outbox_frame *frame)
 {
     struct shuffle_link *link = shuffle_links_find(pool, peer->link);
     int code;
 
     if (peer->state == SHUFFLE_PEER_LINKED) {
         assert(link != NULL);
-        return shuffle_links_push(pool, link, kind, tag, head, body);
+        return shuffle_links_push(pool, link, frame);
     }
-    code = outbox_push(&peer->pending, kind, tag, head, body);
+    code = outbox_push(&peer->pending, frame);
     if (code != 0) {
         peer->count.drops[SHUFFLE_DROP_QUEUE]++;
         pool->count.drops[SHUFFLE_DROP_QUEUE]++;
@@ -251,8 +252,8 @@ static int send_to(struct shuffle_pool *pool, struct shuffle_peer *peer,
 }
 
 /* Sends in order to a peer that somebody named. */
-static int send_named(struct shuffle_pool *pool, uint64_t id, uint8_t tag,
-        struct bytes head, struct bytes body, struct error *err)
+static int send_named(struct shuffle_pool *pool, uint64_t id,
+        const struct outbox_frame *frame, struct error *err)
 {
     struct shuffle_peer *peer = shuffle_peers_find(&pool->peers, id);
     int code = refuse_send(peer, id, err);
@@ -263,7 +264,7 @@ static int send_named(struct shuffle_pool *pool, uint64_t id, uint8_t tag,
     if (code != 0) {
         return code;
     }
-    if (send_to(pool, peer, OUTBOX_BULK, tag, head, body) != 0) {
+    if (send_to(pool, peer, frame) != 0) {
         return error_set(
                 err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
     }
@@ -279,6 +280,11 @@ int shuffle_pool_vnode_data(struct shuffle_pool *pool, uint64_t now_ms,
     uint8_t head[SHUFFLE_VNODE_HEAD_BYTES];
     struct writer w = writer_of(head, sizeof(head));
     size_t payload = sizeof(head) + arrow.size;
+    struct outbox_frame frame = {
+            .kind = OUTBOX_BULK,
+            .tag = SHUFFLE_TAG_VNODE_DATA,
+            .body = arrow,
+    };
 
     pool->now_ms = now_ms;
     if (payload > pool->options.max_frame_bytes) {
@@ -287,8 +293,8 @@ int shuffle_pool_vnode_data(struct shuffle_pool *pool, uint64_t now_ms,
                 pool->options.max_frame_bytes);
     }
     shuffle_wire_encode_vnode_head(&w, vnode);
-    return send_named(
-            pool, peer, SHUFFLE_TAG_VNODE_DATA, writer_bytes(&w), arrow, err);
+    frame.head = writer_bytes(&w);
+    return send_named(pool, peer, &frame, err);
 }
 
 int shuffle_pool_hello(struct shuffle_pool *pool, uint64_t now_ms,
@@ -296,11 +302,15 @@ int shuffle_pool_hello(struct shuffle_pool *pool, uint64_t now_ms,
 {
     uint8_t payload[SHUFFLE_HELLO_BYTES];
     struct writer w = writer_of(payload, sizeof(payload));
+    struct outbox_frame frame = {
+            .kind = OUTBOX_BULK,
+            .tag = SHUFFLE_TAG_HELLO,
+    };
 
     pool->now_ms = now_ms;
     shuffle_wire_encode_hello(&w, id);
-    return send_named(pool, peer, SHUFFLE_TAG_HELLO, writer_bytes(&w),
-            bytes_text(""), err);
+    frame.body = writer_bytes(&w);
+    return send_named(pool, peer, &frame, err);
 }
 
 static void say_barrier(struct shuffle_pool *pool, uint64_t peer,
@@ -322,7 +332,7 @@ static int send_barrier(struct shuffle_pool *pool, uint64_t id,
 {
     struct shuffle_peer *peer = shuffle_peers_find(&pool->peers, id);
     int code = refuse_send(peer, id, err);
-    enum outbox_kind kind;
+    struct outbox_frame frame = {.tag = SHUFFLE_TAG_BARRIER, .body = payload};
 
     if (code != 0) {
         return code;
@@ -332,9 +342,8 @@ static int send_barrier(struct shuffle_pool *pool, uint64_t id,
                 "%d barriers wait for node %" PRIu64 " already",
                 SHUFFLE_PEER_BARRIERS_MAX, id);
     }
-    kind = peer->speaks_weft ? OUTBOX_URGENT : OUTBOX_CONTROL;
-    if (send_to(pool, peer, kind, SHUFFLE_TAG_BARRIER, payload,
-                bytes_text("")) != 0) {
+    frame.kind = peer->speaks_weft ? OUTBOX_URGENT : OUTBOX_CONTROL;
+    if (send_to(pool, peer, &frame) != 0) {
         return error_set(
                 err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
     }

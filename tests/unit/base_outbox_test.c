@@ -36,9 +36,15 @@ static void end(struct fixture *f)
     assert_int_equal(f->budget.used_bytes, 0);
 }
 
+static int push_to(struct outbox *q, enum outbox_kind kind, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    return outbox_push(q, &(struct outbox_frame){kind, tag, head, body});
+}
+
 static int push(struct fixture *f, enum outbox_kind kind, const char *text)
 {
-    return outbox_push(&f->q, kind, 0x20, bytes_text(""), bytes_text(text));
+    return push_to(&f->q, kind, 0x20, bytes_text(""), bytes_text(text));
 }
 
 /* Writes at most `max` bytes of what is gathered, as a socket would. */
@@ -101,7 +107,7 @@ static void a_frame_is_length_tag_head_body(void **state)
     struct fixture *f = begin(1 << 20, 1 << 20);
 
     (void)state;
-    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 0x05,
+    assert_int_equal(push_to(&f->q, OUTBOX_BULK, 0x05,
                              bytes_of("\x2a\0\0\0", 4), bytes_text("xy")),
             0);
     write_some(f, SIZE_MAX);
@@ -118,7 +124,7 @@ static void a_large_frame_is_gathered_whole(void **state)
     (void)state;
     memset(body, 'L', sizeof(body));
     push(f, OUTBOX_BULK, "a");
-    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 0x05, bytes_text("head"),
+    assert_int_equal(push_to(&f->q, OUTBOX_BULK, 0x05, bytes_text("head"),
                              bytes_of(body, sizeof(body))),
             0);
     assert_int_equal(f->budget.used_bytes, 128 * 1024);
@@ -183,7 +189,7 @@ static void a_gather_stays_within_its_bytes(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
+        push_to(&f->q, OUTBOX_BULK, 5, bytes_text(""),
                 bytes_of(body, sizeof(body)));
     }
     assert_int_equal(outbox_gather(&f->q, pieces, 4, 5000), 2);
@@ -244,7 +250,7 @@ static void without_memory_a_frame_is_refused(void **state)
 
     (void)state;
     assert_int_equal(push(f, OUTBOX_BULK, "abc"), 0);
-    assert_int_equal(outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
+    assert_int_equal(push_to(&f->q, OUTBOX_BULK, 5, bytes_text(""),
                              bytes_of(body, sizeof(body))),
             ERR_FULL);
     assert_int_equal(f->q.queued_frames, 1);
@@ -259,8 +265,8 @@ static void what_waited_elsewhere_is_taken_behind_ours(void **state)
     (void)state;
     outbox_init(&other, &f->pool, &f->pool, 1 << 20);
     push(f, OUTBOX_BULK, "1");
-    outbox_push(&other, OUTBOX_BULK, 5, bytes_text(""), bytes_text("2"));
-    outbox_push(&other, OUTBOX_URGENT, 5, bytes_text(""), bytes_text("a"));
+    push_to(&other, OUTBOX_BULK, 5, bytes_text(""), bytes_text("2"));
+    push_to(&other, OUTBOX_URGENT, 5, bytes_text(""), bytes_text("a"));
     outbox_take(&f->q, &other);
     assert_true(outbox_is_empty(&other));
     push(f, OUTBOX_BULK, "3");
@@ -280,12 +286,12 @@ static void bulk_does_not_starve_control(void **state)
     (void)state;
     block_pool_init(&control, &aside, 1 << 20);
     outbox_init(&f->q, &f->pool, &control, 1 << 20);
-    while (outbox_push(&f->q, OUTBOX_BULK, 5, bytes_text(""),
+    while (push_to(&f->q, OUTBOX_BULK, 5, bytes_text(""),
                    bytes_of(body, sizeof(body))) == 0) {
     }
     assert_int_equal(aside.used_bytes, 0);
     memset(body, 'c', sizeof(body));
-    assert_int_equal(outbox_push(&f->q, OUTBOX_CONTROL, 5, bytes_text(""),
+    assert_int_equal(push_to(&f->q, OUTBOX_CONTROL, 5, bytes_text(""),
                              bytes_of(body, sizeof(body))),
             0);
     assert_int_equal(push(f, OUTBOX_URGENT, "u"), 0);
