@@ -498,6 +498,20 @@ bool shuffle_instream_data(struct shuffle_streams *st,
            (t.count == 1 || length <= SHUFFLE_DATA_FRAME_MAX);
 }
 
+/* Small blocks that have to wait are gathered in the last one. */
+static void keep_block(struct shuffle_instream *in, struct block *block)
+{
+    struct block *tail = in->waiting.tail;
+
+    if (tail == NULL || block->size > room_in(tail)) {
+        block_list_push(&in->waiting, block);
+        return;
+    }
+    block_append(tail, block_bytes(block));
+    tail->records += block->records;
+    block_free(block);
+}
+
 void shuffle_instream_block(struct shuffle_streams *st,
         struct shuffle_instream *in, struct block *block)
 {
@@ -518,7 +532,7 @@ void shuffle_instream_block(struct shuffle_streams *st,
     in->received_bytes += block->size;
     in->waiting_bytes += block->size;
     in->got_data = true;
-    block_list_push(&in->waiting, block);
+    keep_block(in, block);
     shuffle_instream_settle(in);
 }
 

@@ -8,7 +8,8 @@
 #include "shuffle/shuffle_streams.h"
 
 enum {
-    COPY_MAX_BYTES = 2048, /* up to which a frame is copied, not handed over */
+    COPY_MAX_BYTES = 16 << 10, /* up to which a frame leaves in a small block */
+    MEMORY_RETRY_MS = 50,
 };
 
 static struct shuffle_outstream **bucket(
@@ -201,26 +202,24 @@ static void send_block(struct shuffle_streams *st,
     shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
 }
 
-/* A small frame is copied into the action, and its block filled again: a
- * trickle of records would otherwise hold 64 KiB for each of its frames. */
+/* A small frame leaves in a small block, and its own is filled again: a trickle
+ * of records would otherwise hold 64 KiB for each of its frames. */
 static void send_copy(struct shuffle_streams *st, struct shuffle_outstream *out)
 {
-    struct shuffle_streams_action action = {.type = SHUFFLE_STREAMS_FRAME,
-            .link = out->link,
-            .tag = SHUFFLE_TAG_DATA};
-    uint8_t payload[SHUFFLE_DATA_HEAD_BYTES + COPY_MAX_BYTES];
-    struct writer w = writer_of(payload, sizeof(payload));
     size_t bytes = filling_bytes(out);
+    struct block *block = block_new(st->options.blocks, bytes);
 
-    shuffle_wire_encode_data_head(&w, out->number, out->sent_records);
-    writer_put(&w, bytes_of(block_end(out->filling), bytes));
-    assert(!w.failed);
-    out->sent_records += out->filling_records;
-    out->sent_bytes += bytes;
+    if (block == NULL) {
+        shuffle_outstream_touch(st, out); /* it goes on filling meanwhile */
+        shuffle_streams_arm(st, st->now_ms + MEMORY_RETRY_MS);
+        return;
+    }
+    block_append(block, bytes_of(block_end(out->filling), bytes));
+    block->records = out->filling_records;
     out->filling_records = 0;
     out->at = NULL;
     out->end = NULL;
-    shuffle_actions_push(&st->actions, &action, writer_bytes(&w));
+    send_block(st, out, block);
 }
 
 /* Seals what is filling, so that it can leave or wait as the full one. */

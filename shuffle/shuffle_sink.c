@@ -10,10 +10,6 @@
 #include "shuffle/shuffle_source.h"
 #include "shuffle/shuffle_streams.h"
 
-enum {
-    COPY_MAX_BYTES = 2048, /* up to which a frame is copied, not handed over */
-};
-
 static void publish(struct shuffle_streams *st)
 {
     struct shuffle_streams_action action = {
@@ -275,23 +271,6 @@ static struct block *right_size(struct block_pool *pool, struct block *block)
     return smaller;
 }
 
-static void hand_copy(struct shuffle_streams *st, struct shuffle_sink *sink,
-        struct block *block)
-{
-    struct shuffle_streams_action action = {
-            .type = SHUFFLE_STREAMS_CLIENT_FRAME,
-            .client = sink->client,
-            .tag = SHUFFLE_TAG_DATA};
-    uint8_t payload[SHUFFLE_DATA_HEAD_BYTES + COPY_MAX_BYTES];
-    struct writer w = writer_of(payload, sizeof(payload));
-
-    shuffle_wire_encode_data_head(&w, 0, sink->delivered_records);
-    writer_put(&w, block_bytes(block));
-    assert(!w.failed);
-    shuffle_actions_push(&st->actions, &action, writer_bytes(&w));
-    block_free(block);
-}
-
 static void hand_block(struct shuffle_streams *st, struct shuffle_sink *sink,
         struct block *block)
 {
@@ -367,11 +346,7 @@ static bool deliver(struct shuffle_streams *st, struct shuffle_sink *sink,
     }
     bytes = block->size;
     records = block->records;
-    if (bytes <= COPY_MAX_BYTES) {
-        hand_copy(st, sink, block);
-    } else {
-        hand_block(st, sink, block);
-    }
+    hand_block(st, sink, block);
     in->waiting_bytes -= bytes;
     note_delivery(sink, in, records, bytes);
     return true;

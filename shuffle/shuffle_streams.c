@@ -573,13 +573,17 @@ void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
 
 static void flush_sources(struct shuffle_streams *st)
 {
+    struct shuffle_outstream *dirty;
+
     for (struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
         shuffle_source_resume(st, s);
     }
-    while (st->dirty != NULL) {
-        struct shuffle_outstream *out = st->dirty;
+    dirty = st->dirty;
+    st->dirty = NULL; /* one that finds no memory is touched for later */
+    while (dirty != NULL) {
+        struct shuffle_outstream *out = dirty;
 
-        st->dirty = out->next_dirty;
+        dirty = out->next_dirty;
         out->is_dirty = false;
         shuffle_outstream_flush(st, out);
     }
