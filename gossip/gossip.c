@@ -147,16 +147,25 @@ static void advance(struct gossip *g, uint64_t now_ms)
 
 /* --- rounds ------------------------------------------------------------- */
 
+/* Those who heard different last heartbeats of it make a dead member look
+ * alive at first; whoever lives is not silent for so long. */
+static bool is_silent(const struct gossip *g, const struct gossip_member *m)
+{
+    uint64_t interval_ms = g->options.interval_ms;
+
+    return m->phi.has_news ? g->now_ms - m->phi.last_news_ms >=
+                                     GOSSIP_TWIN_INTERVALS * interval_ms
+                           : g->now_ms - m->met_ms >=
+                                     GOSSIP_SUCCESSOR_INTERVALS * interval_ms;
+}
+
 /* A higher generation of our name that says nothing is an earlier life. */
 static void look_for_successors(struct gossip *g)
 {
-    uint64_t patience_ms = GOSSIP_SUCCESSOR_INTERVALS * g->options.interval_ms;
-
     for (size_t i = 0; i < g->members.count; i++) {
         struct gossip_member *m = g->members.list[i];
 
-        if (m->may_succeed && !m->phi.has_news &&
-                g->now_ms - m->met_ms >= patience_ms) {
+        if (m->may_succeed && is_silent(g, m)) {
             m->may_succeed = false;
             gossip_members_note(&g->members, m, GOSSIP_EVENT_SUCCESSOR);
         }

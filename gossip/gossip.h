@@ -40,8 +40,8 @@
  * events tell of mistakes: TWIN, a member with our name at another address
  * whose heartbeat still rises five intervals after our start; SUCCESSOR, a
  * higher generation of our name that has been silent for two intervals since
- * we met it (an earlier life of ours, with a better clock: go on as its
- * generation + 1); AHEAD, somebody knows versions of our own state that we
+ * we met it, or for five since its heartbeat rose (an earlier life of ours,
+ * with a better clock: go on as its generation + 1); AHEAD, somebody knows versions of our own state that we
  * never wrote (another node has our exact identity).
  *
  * Memory has these bounds, all stated in the options: members (`members_max`;

@@ -42,7 +42,7 @@ struct gossip_member {
     bool is_self;
     bool is_live;
     bool is_dead; /* was judged, and is not live */
-    bool may_succeed; /* a higher generation of our name, unheard so far */
+    bool may_succeed; /* a higher generation of our name, not silent yet */
     bool is_chosen; /* for a digest that cannot hold everybody */
 
     unsigned events; /* enum gossip_event: to be told */

@@ -209,7 +209,8 @@ static bool is_ready(const struct node *n)
     uint64_t age_ms = n->now_ms - n->started_ms;
     uint64_t listened_ms = LISTEN_INTERVALS * n->options.gossip.interval_ms;
 
-    if (n->shuffle_addr.family == ADDR_NONE || may_have_twin(n)) {
+    if (n->shuffle_addr.family == ADDR_NONE || may_have_twin(n) ||
+            node_may_have_past(n)) {
         return false;
     }
     return !n->options.has_seeds || age_ms >= ALONE_AFTER_MS ||
@@ -243,9 +244,14 @@ static void finish(struct node *n, int exit_code)
     }
 }
 
-static void advance(struct node *n)
+/* Goes on with the node's life; true if anything has come of it. All that the
+ * streams have decided must be done before: they are idle when they have said
+ * their last word, not when it has left. */
+static bool advance(struct node *n)
 {
     uint64_t stopping_ms = n->now_ms - n->stop_ms;
+    enum node_state before = n->state;
+    bool was_stopped = n->stopped;
 
     switch (n->state) {
     case NODE_JOINING:
@@ -269,6 +275,7 @@ static void advance(struct node *n)
         }
         break;
     }
+    return n->state != before || n->stopped != was_stopped;
 }
 
 /* When `advance` has to look again without being told of anything; what is
@@ -340,6 +347,10 @@ void node_succeed(struct node *n, uint64_t past)
     struct error err;
 
     if (n->state != NODE_JOINING) {
+        node_log(n, NODE_WARNING,
+                "generation %" PRIu64 " of this node was here before, and "
+                "others take it for the newer one: restart this node",
+                past);
         return;
     }
     node_log(n, NODE_NOTICE,
@@ -501,12 +512,12 @@ static bool next_of_ending(struct node *n, struct node_action *action)
 bool node_next(struct node *n, struct node_action *action)
 {
     do {
-        advance(n);
         /* A generation must be kept before anything is said under it. */
         if (next_of_our_own(n, action) || next_of_pool(n, action) ||
                 next_of_gossip(n, action)) {
             return true;
         }
-    } while (settle_streams(n) || n->log_count > 0 || n->keep_due);
+    } while (
+            settle_streams(n) || advance(n) || n->log_count > 0 || n->keep_due);
     return next_of_local(n, action) || next_of_ending(n, action);
 }

@@ -27,6 +27,9 @@ void node_tell_member(struct node *n, uint64_t id);
 /* Somebody else with our name has shown life within two intervals. */
 bool node_has_living_namesake(const struct node *n);
 
+/* A higher generation of our name is known, and not yet found silent. */
+bool node_may_have_past(const struct node *n);
+
 /* What pool and streams must hear anyway: the silence of the convicted. */
 void node_tell_silence(struct node *n);
 

@@ -127,6 +127,18 @@ bool node_has_living_namesake(const struct node *n)
     return false;
 }
 
+bool node_may_have_past(const struct node *n)
+{
+    size_t count = gossip_member_count(&n->gossip);
+
+    for (size_t i = 0; i < count; i++) {
+        if (gossip_member_at(&n->gossip, i)->may_succeed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void node_tell_silence(struct node *n)
 {
     size_t count = gossip_member_count(&n->gossip);
