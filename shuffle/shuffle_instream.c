@@ -194,7 +194,7 @@ static struct shuffle_instream *create(struct shuffle_streams *st,
     in->until_ms = UINT64_MAX;
     memcpy(in->stage, open->stage.data, open->stage.size);
     st->instreams_count++;
-    shuffle_sink_add(sink, in);
+    shuffle_sink_add(st, sink, in);
     return in;
 }
 

@@ -146,11 +146,17 @@ struct shuffle_sink *shuffle_sink_find(
 
 /* ---- its streams ---- */
 
-void shuffle_sink_add(struct shuffle_sink *sink, struct shuffle_instream *in)
+void shuffle_sink_add(struct shuffle_streams *st, struct shuffle_sink *sink,
+        struct shuffle_instream *in)
 {
     in->sink = sink;
     in->next = sink->streams;
     sink->streams = in;
+    if (!sink->had_source) {
+        sink->had_source = true;
+        shuffle_tell_state(st, sink->client, SHUFFLE_STATE_ATTACHED,
+                "the first source has come");
+    }
 }
 
 /* Deliveries of a stream that is gone are confirmed to nobody. */

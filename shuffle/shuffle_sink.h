@@ -44,6 +44,7 @@ struct shuffle_sink {
     uint8_t format;
     bool is_waiting; /* STATE 1 was said, STATE 0 was not */
     bool is_marked; /* its program has got MARK DRAIN */
+    bool had_source; /* STATE 0 has said so */
     uint64_t say_ms; /* the next STATE 1 */
     uint64_t ended; /* sources that have drained or failed */
     struct shuffle_instream *streams;
@@ -81,8 +82,10 @@ void shuffle_sink_abandon(
 /* A stream has ended its holding the run open. */
 void shuffle_sink_source_ended(struct shuffle_sink *sink);
 
-/* Takes a stream into the run, and out of it. */
-void shuffle_sink_add(struct shuffle_sink *sink, struct shuffle_instream *in);
+/* Takes a stream into the run, and out of it. Its program hears of the first
+ * one (STATE 0 with a sentence), which may bring it no record at all. */
+void shuffle_sink_add(struct shuffle_streams *st, struct shuffle_sink *sink,
+        struct shuffle_instream *in);
 void shuffle_sink_remove(
         struct shuffle_sink *sink, struct shuffle_instream *in);
 

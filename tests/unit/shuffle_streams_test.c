@@ -96,6 +96,23 @@ static void the_owner_is_the_one_the_document_names(void **state)
     h_end(h);
 }
 
+static void a_sink_hears_of_a_source_that_has_nothing_for_it(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 1);
+    size_t source;
+
+    (void)state;
+    h_run(h, 1000);
+    assert_string_equal(h->clients[sink].state_text, "");
+    source = h_send(h, 0, "words", 1, 0);
+    h_run_until_closed(h, source, 60000);
+    assert_string_equal(
+            h->clients[sink].state_text, "the first source has come");
+    assert_int_equal(h->clients[sink].received, 0);
+    h_end(h);
+}
+
 static void a_sink_waits_for_as_many_sources_as_it_wants(void **state)
 {
     struct harness *h = h_new(2, 1);
@@ -1099,6 +1116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(every_record_comes_out_once_on_its_owner),
             cmocka_unit_test(the_owner_is_the_one_the_document_names),
+            cmocka_unit_test(a_sink_hears_of_a_source_that_has_nothing_for_it),
             cmocka_unit_test(a_sink_waits_for_as_many_sources_as_it_wants),
             cmocka_unit_test(a_following_sink_confirms_each_source_and_goes_on),
             cmocka_unit_test(an_empty_source_ends_well),
