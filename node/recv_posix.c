@@ -29,7 +29,6 @@ struct recv {
     struct output output;
     struct progress progress;
     bool can_block; /* a write of much may wait: a pipe, a terminal */
-    bool was_waiting; /* STATE 1 was said since the last STATE 0 */
     bool is_drained; /* the node said MARK DRAIN: DONE is due */
     bool is_cut_off; /* the node takes nothing any more */
     uint64_t deadline_ms;
@@ -121,7 +120,8 @@ static void on_first_source(struct recv *r)
     }
 }
 
-/* Attached is said at once, or when what was waited for has come. */
+/* Attached is said without a sentence, and with one when the first source has
+ * come, which may bring us no record at all. */
 static void on_state(struct recv *r, struct bytes payload)
 {
     struct shuffle_wire_state state;
@@ -131,13 +131,11 @@ static void on_state(struct recv *r, struct bytes payload)
     }
     switch ((enum shuffle_state_code)state.code) {
     case SHUFFLE_STATE_ATTACHED:
-        if (r->was_waiting) {
+        if (state.text.size > 0) {
             on_first_source(r);
         }
-        r->was_waiting = false;
         break;
     case SHUFFLE_STATE_WAITING:
-        r->was_waiting = true;
         (void)error_set(&r->waiting, ERR_NOT_FOUND, "%.*s",
                 (int)state.text.size, (const char *)state.text.data);
         progress_say(&r->progress, state.text);
@@ -293,9 +291,9 @@ static void on_deadline(struct recv *r)
 {
     struct error err;
 
-    (void)error_set(&err, ERR_NOT_FOUND, "no source has come in time: %s",
-            r->waiting.text[0] == '\0' ? "nobody has sent to this stage"
-                                       : r->waiting.text);
+    (void)error_set(&err, ERR_NOT_FOUND, "no source of %s has come in time%s%s",
+            r->options->stage, r->waiting.text[0] == '\0' ? "" : ": the sink ",
+            r->waiting.text);
     keep_sentence(r, bytes_text(err.text));
     r->exit = CLI_EXIT_TIMED_OUT;
     r->state = ENDED;

@@ -406,8 +406,8 @@ static void on_deadline(struct send *s)
 {
     if (s->state == WAITING) {
         (void)error_set(&s->failure, ERR_NOT_FOUND,
-                "the time for waiting has passed: %s",
-                s->waiting.text[0] == '\0' ? "the node has not answered"
+                "the time has passed before anything was sent: the source %s",
+                s->waiting.text[0] == '\0' ? "was not attached"
                                            : s->waiting.text);
         s->exit = CLI_EXIT_TIMED_OUT;
     }

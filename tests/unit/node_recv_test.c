@@ -452,7 +452,7 @@ static void waiting_ends_when_its_time_has_passed(void **state)
     options.deadline_ms = client_now_ms() + 100;
     start(&p, &sink, &options);
     assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_TIMED_OUT);
-    assert_non_null(strstr(said, "no source has come in time"));
+    assert_non_null(strstr(said, "no source of words has come in time"));
 }
 
 static void its_time_is_for_the_first_source_alone(void **state)
@@ -467,6 +467,24 @@ static void its_time_is_for_the_first_source_alone(void **state)
     options.deadline_ms = client_now_ms() + 200;
     start(&p, &sink, &options);
     say_texts(&p, &sink, texts);
+    (void)poll(NULL, 0, 400);
+    say_drain(&p, &sink);
+    expect_done(&p, &sink);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+}
+
+/* All its records may go to others. */
+static void a_source_without_a_record_for_us_has_come_too(void **state)
+{
+    struct recv_options options = usual();
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    options.deadline_ms = client_now_ms() + 200;
+    start(&p, &sink, &options);
+    peer_say_state(&p, SHUFFLE_STATE_ATTACHED, "the first source has come");
     (void)poll(NULL, 0, 400);
     say_drain(&p, &sink);
     expect_done(&p, &sink);
@@ -508,6 +526,7 @@ int main(void)
             cmocka_unit_test(a_failure_that_is_not_a_sources_is_the_end),
             cmocka_unit_test(waiting_ends_when_its_time_has_passed),
             cmocka_unit_test(its_time_is_for_the_first_source_alone),
+            cmocka_unit_test(a_source_without_a_record_for_us_has_come_too),
             cmocka_unit_test(records_that_are_cut_short_are_a_failure),
     };
 
