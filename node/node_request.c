@@ -7,22 +7,39 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum {
+    PIECE_BYTES = 512 * 1024, /* of an answer, in one frame */
+};
+
 /* Keys that the node itself publishes: nobody else may write them. */
 static const char *const own_prefixes[] = {
         "node:", "load:", "partitions:", "shuffle:", "control:", "weft:"};
 
-void node_answer(struct node *n, uint32_t client, uint32_t call, int exit_code,
-        bool last, const char *json)
+/* One RESULT frame. */
+static void answer_piece(struct node *n, uint32_t client,
+        const struct shuffle_wire_result *head, struct bytes json)
 {
-    struct shuffle_wire_result head = {
-            .id = call, .exit = (uint8_t)exit_code, .last = last};
     uint8_t bytes[SHUFFLE_RESULT_HEAD_BYTES];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
-    shuffle_wire_encode_result(&w, &head);
+    shuffle_wire_encode_result(&w, head);
     assert(!w.failed);
-    local_push(&n->local, client, SHUFFLE_TAG_RESULT, writer_bytes(&w),
-            bytes_text(json));
+    local_push(&n->local, client, SHUFFLE_TAG_RESULT, writer_bytes(&w), json);
+}
+
+/* A text that is too long for one frame goes in several; the last says so. */
+void node_answer(struct node *n, uint32_t client, uint32_t call, int exit_code,
+        bool last, const char *json)
+{
+    struct shuffle_wire_result head = {.id = call, .exit = (uint8_t)exit_code};
+    struct bytes rest = bytes_text(json);
+
+    while (rest.size > PIECE_BYTES) {
+        answer_piece(n, client, &head, bytes_of(rest.data, PIECE_BYTES));
+        rest = bytes_skip(rest, PIECE_BYTES);
+    }
+    head.last = last;
+    answer_piece(n, client, &head, rest);
 }
 
 /* Answers with a report and frees it. */

@@ -345,11 +345,19 @@ static struct json_object *stages_info(const struct node *n)
     return array;
 }
 
+/* What waits somewhere: of the reserves only what is in use counts. */
+static size_t queued_bytes(const struct node *n)
+{
+    return n->budget.used_bytes - n->pool.reserve.max_bytes +
+           n->pool.reserve.used_bytes - n->local.reserve.max_bytes +
+           n->local.reserve.used_bytes;
+}
+
 static struct json_object *memory_info(const struct node *n)
 {
     struct json_object *object = json_object_new_object();
 
-    add_number(object, "queued_bytes", n->budget.used_bytes);
+    add_number(object, "queued_bytes", queued_bytes(n));
     add_number(object, "budget_bytes", n->budget.max_bytes);
     add_number(object, "remote_bytes", n->gossip.remote_budget.used_bytes);
     add_number(object, "max_remote_bytes", n->gossip.remote_budget.max_bytes);
