@@ -129,7 +129,7 @@ static bool next_record(struct output *o, struct shuffle_record *record)
 
 void output_fill(struct output *o)
 {
-    struct shuffle_record record;
+    struct shuffle_record record = {0};
 
     if (o->piece < PIECES && o->ends_count < OUTPUT_BATCH_RECORDS &&
             !copy_pieces(o)) {
