@@ -252,7 +252,7 @@ static int find_answer(
         struct client *c, struct client_answer *answer, struct error *err)
 {
     struct shuffle_wire_result result;
-    struct frame frame;
+    struct frame frame = {0};
     int rc;
 
     while ((rc = client_next(c, &frame, err)) == 1) {
