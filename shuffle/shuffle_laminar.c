@@ -145,6 +145,8 @@ static void deliver(struct shuffle_streams *st, struct shuffle_laminar *l)
     l->waiting_bytes -= block->size;
     l->delivered_bytes += block->size;
     l->delivered_records++;
+    l->records_out++;
+    l->bytes_out += block->size;
     block_prepend(block, writer_bytes(&w));
     block_frame(block, SHUFFLE_TAG_DATA);
     shuffle_tell_block(st, l->sink_client, block);
@@ -174,6 +176,15 @@ static void remove_source(
 {
     free_list(&source->records);
     *source = l->sources[--l->sources_count];
+}
+
+static void fail_source(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source, enum shuffle_fail_code code,
+        const char *text)
+{
+    shuffle_tell_fail(st, source->client, source->sent_records, code, text);
+    shuffle_tell_close(st, source->client);
+    remove_source(&st->laminar, source);
 }
 
 /* Hands the first record to the node. */
@@ -245,29 +256,30 @@ void shuffle_laminar_sent(
         return;
     }
     source->sent_records++;
+    st->laminar.records_in++;
+    st->laminar.bytes_in += source->records.head->size;
     block_free(block_list_pop(&source->records));
     (void)go_on(st, source);
 }
 
-static bool is_read_fine(struct shuffle_streams *st,
-        struct shuffle_laminar_source *source, struct bytes payload)
+/* Keeps the records, each in a block of its own. */
+static bool keep_records(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source,
+        const struct shuffle_wire_data *data, bool *has_memory)
 {
-    struct shuffle_wire_data data;
     struct shuffle_records records;
     struct shuffle_record record;
 
-    if (!shuffle_wire_decode_data(payload, &data) || data.stream != 0 ||
-            data.first != source->read_records || source->is_drained) {
-        return false;
-    }
-    records = shuffle_records_of(data.records, SHUFFLE_FORMAT_LAMINAR,
+    *has_memory = true;
+    records = shuffle_records_of(data->records, SHUFFLE_FORMAT_LAMINAR,
             st->options.max_frame_bytes + SHUFFLE_LAMINAR_HEAD_BYTES -
                     SHUFFLE_VNODE_HEAD_BYTES);
     while (shuffle_records_next(&records, &record)) {
         struct block *block = block_new(st->options.blocks, record.whole.size);
 
         if (block == NULL) {
-            return false;
+            *has_memory = false;
+            return true;
         }
         block_append(block, record.whole);
         block_list_push(&source->records, block);
@@ -279,8 +291,18 @@ static bool is_read_fine(struct shuffle_streams *st,
 static bool take_data(struct shuffle_streams *st,
         struct shuffle_laminar_source *source, struct bytes payload)
 {
-    if (!is_read_fine(st, source, payload)) {
+    struct shuffle_wire_data data;
+    bool has_memory;
+
+    if (!shuffle_wire_decode_data(payload, &data) || data.stream != 0 ||
+            data.first != source->read_records || source->is_drained ||
+            !keep_records(st, source, &data, &has_memory)) {
         return false;
+    }
+    if (!has_memory) {
+        fail_source(st, source, SHUFFLE_FAIL_NODE_LOST,
+                "the node's memory budget has no room for a record");
+        return true;
     }
     if (source->is_read) {
         source->is_read = false;
@@ -372,11 +394,7 @@ void shuffle_laminar_drain(struct shuffle_streams *st)
         l->sink_client = 0;
     }
     while (l->sources_count > 0) {
-        struct shuffle_laminar_source *source = &l->sources[0];
-
-        shuffle_tell_fail(st, source->client, source->sent_records,
-                SHUFFLE_FAIL_DRAINING, "the node is leaving");
-        shuffle_tell_close(st, source->client);
-        remove_source(l, source);
+        fail_source(st, &l->sources[0], SHUFFLE_FAIL_DRAINING,
+                "the node is leaving");
     }
 }

@@ -43,6 +43,10 @@ struct shuffle_laminar {
     uint64_t waiting_bytes;
     bool is_paused;
     uint64_t dropped_frames; /* for which there was no memory */
+    uint64_t records_in; /* from sources, handed on */
+    uint64_t bytes_in;
+    uint64_t records_out; /* to sinks */
+    uint64_t bytes_out;
     struct shuffle_laminar_source sources[SHUFFLE_LAMINAR_CLIENTS_MAX];
     size_t sources_count;
 };

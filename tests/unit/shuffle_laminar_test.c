@@ -1,0 +1,415 @@
+/* The stage `laminar`: frames of peers that know no streams, in and out
+ * (docs/wire.md, "The local socket"). */
+#include "shuffle/shuffle_streams.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "shuffle/shuffle_record.h"
+
+enum {
+    SINK = 1,
+    SOURCE = 2,
+    BUDGET = 64 << 20,
+    MAX_FRAME = 4 << 20,
+};
+
+/* One node's streams, and what they asked for last. */
+struct fixture {
+    struct budget budget;
+    struct block_pool blocks;
+    struct shuffle_streams st;
+    uint64_t now_ms;
+    int pauses; /* on minus off */
+    unsigned frames; /* that the sink got */
+    uint64_t bytes; /* of records, words included */
+    struct shuffle_record last;
+    uint8_t *last_copy;
+    int state;
+    int fail_code;
+    bool done;
+    bool closed;
+    bool read_on;
+    unsigned asked; /* LAMINAR actions */
+    int answer; /* what the node says to them */
+    uint64_t to_peer;
+    uint32_t to_vnode;
+    char sent[64]; /* the latest body */
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct shuffle_streams_options options = shuffle_streams_defaults();
+
+    assert_non_null(f);
+    f->budget.max_bytes = BUDGET;
+    block_pool_init(&f->blocks, &f->budget, 1 << 20);
+    options.id = 9;
+    options.generation = 1;
+    options.max_frame_bytes = MAX_FRAME;
+    options.blocks = &f->blocks;
+    options.budget = &f->budget;
+    shuffle_streams_init(&f->st, &options, 0);
+    f->state = -1;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    shuffle_streams_close(&f->st);
+    block_pool_close(&f->blocks);
+    assert_int_equal(f->budget.used_bytes, 0);
+    free(f->last_copy);
+    free(f);
+    return 0;
+}
+
+static void take_data(struct fixture *f, struct bytes payload)
+{
+    struct shuffle_wire_data data;
+    struct shuffle_records records;
+
+    assert_true(shuffle_wire_decode_data(payload, &data));
+    assert_int_equal(data.first, f->frames);
+    free(f->last_copy);
+    f->last_copy = malloc(data.records.size);
+    assert_non_null(f->last_copy);
+    memcpy(f->last_copy, data.records.data, data.records.size);
+    records = shuffle_records_of(bytes_of(f->last_copy, data.records.size),
+            SHUFFLE_FORMAT_LAMINAR, SIZE_MAX);
+    assert_true(shuffle_records_next(&records, &f->last));
+    assert_true(records.at == records.end);
+    f->frames++;
+    f->bytes += data.records.size;
+}
+
+static void take_client_frame(
+        struct fixture *f, const struct shuffle_streams_action *a)
+{
+    struct shuffle_wire_state state;
+    struct shuffle_wire_fail fail;
+
+    if (a->tag == SHUFFLE_TAG_STATE) {
+        assert_true(shuffle_wire_decode_state(a->payload, &state));
+        f->state = state.code;
+    } else if (a->tag == SHUFFLE_TAG_FAIL) {
+        assert_true(shuffle_wire_decode_fail(a->payload, &fail));
+        f->fail_code = fail.code;
+    } else {
+        assert_int_equal(a->tag, SHUFFLE_TAG_DONE);
+        f->done = true;
+    }
+}
+
+static void hand_on(struct fixture *f, const struct shuffle_streams_action *a)
+{
+    f->asked++;
+    f->to_peer = a->peer;
+    f->to_vnode = a->vnode;
+    (void)snprintf(f->sent, sizeof(f->sent), "%.*s", (int)a->payload.size,
+            (const char *)a->payload.data);
+    shuffle_streams_laminar_sent(
+            &f->st, f->now_ms, a->client, f->answer, "no such peer");
+}
+
+static void drain(struct fixture *f)
+{
+    struct shuffle_streams_action a;
+
+    while (shuffle_streams_next(&f->st, &a)) {
+        switch (a.type) {
+        case SHUFFLE_STREAMS_CLIENT_BLOCK:
+            take_data(f, bytes_skip(block_bytes(a.block), 5));
+            block_free(a.block);
+            break;
+        case SHUFFLE_STREAMS_CLIENT_FRAME:
+            take_client_frame(f, &a);
+            break;
+        case SHUFFLE_STREAMS_CLIENT_READ:
+            f->read_on = a.on;
+            break;
+        case SHUFFLE_STREAMS_CLIENT_CLOSE:
+            f->closed = true;
+            break;
+        case SHUFFLE_STREAMS_LAMINAR:
+            hand_on(f, &a);
+            break;
+        case SHUFFLE_STREAMS_LAMINAR_PAUSE:
+            f->pauses += a.on ? 1 : -1;
+            break;
+        default:
+            fail();
+        }
+    }
+}
+
+static void turn(struct fixture *f)
+{
+    shuffle_streams_flush(&f->st, ++f->now_ms);
+    drain(f);
+    shuffle_streams_check(&f->st);
+}
+
+static void attach(struct fixture *f, uint32_t client, uint8_t role)
+{
+    const struct shuffle_wire_attach attach = {
+            role, SHUFFLE_FORMAT_LAMINAR, 0, {(const uint8_t *)"laminar", 7}};
+
+    shuffle_streams_attach(&f->st, f->now_ms, client, &attach);
+    drain(f);
+}
+
+static void grant(struct fixture *f, uint64_t taken, uint64_t limit)
+{
+    const struct shuffle_wire_grant grant = {0, taken, limit};
+    uint8_t payload[SHUFFLE_GRANT_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_grant(&w, &grant);
+    assert_true(shuffle_streams_client(
+            &f->st, f->now_ms, SINK, SHUFFLE_TAG_GRANT, writer_bytes(&w)));
+    turn(f);
+}
+
+static void arrive(struct fixture *f, uint64_t peer, uint32_t vnode,
+        const void *body, size_t size)
+{
+    const struct shuffle_wire_vnode_data data = {vnode, bytes_of(body, size)};
+
+    shuffle_streams_laminar(&f->st, f->now_ms, peer, &data);
+    drain(f);
+}
+
+static bool give(struct fixture *f, uint64_t first, uint64_t peer,
+        uint32_t vnode, const char *body)
+{
+    uint8_t payload[128];
+    struct writer w = writer_of(payload, sizeof(payload));
+    bool is_fine;
+
+    shuffle_wire_encode_data_head(&w, 0, first);
+    shuffle_record_put_laminar_head(&w, peer, vnode, strlen(body));
+    writer_put(&w, bytes_text(body));
+    is_fine = shuffle_streams_client(
+            &f->st, f->now_ms, SOURCE, SHUFFLE_TAG_DATA, writer_bytes(&w));
+    drain(f);
+    return is_fine;
+}
+
+static void mark(struct fixture *f, uint64_t next)
+{
+    const struct shuffle_wire_mark mark = {
+            .next = next, .flags = SHUFFLE_FLAG_DRAIN};
+    uint8_t payload[SHUFFLE_MARK_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_mark(&w, &mark);
+    assert_true(shuffle_streams_client(
+            &f->st, f->now_ms, SOURCE, SHUFFLE_TAG_MARK, writer_bytes(&w)));
+    drain(f);
+}
+
+static void a_sink_gets_peer_vnode_and_bytes(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    assert_int_equal(f->state, SHUFFLE_STATE_ATTACHED);
+    grant(f, 0, 1000);
+    arrive(f, 42, 7, "arrow", 5);
+    turn(f);
+    assert_int_equal(f->frames, 1);
+    assert_int_equal(f->last.peer, 42);
+    assert_int_equal(f->last.vnode, 7);
+    assert_true(bytes_equal_text(f->last.body, "arrow"));
+}
+
+static void what_comes_before_the_sink_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+
+    arrive(f, 42, 7, "early", 5);
+    turn(f);
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 1000);
+    assert_int_equal(f->frames, 1);
+    assert_true(bytes_equal_text(f->last.body, "early"));
+}
+
+static void peers_are_left_unread_at_a_megabyte(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *body = calloc(1, 64 << 10);
+    struct shuffle_stage_info info;
+    unsigned waiting = 0;
+
+    assert_non_null(body);
+    while (f->pauses == 0 && waiting < 100) {
+        arrive(f, 42, 7, body, 64 << 10);
+        waiting++;
+    }
+    assert_int_equal(waiting, 16);
+    assert_true(shuffle_streams_stage_at(&f->st, 0, &info));
+    assert_true(bytes_equal_text(info.name, "laminar"));
+    assert_true(info.waiting_bytes >= 1 << 20);
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 300 << 10);
+    assert_int_equal(f->pauses, 1); /* more than half of it still waits */
+    grant(f, 4, 700 << 10);
+    assert_int_equal(f->pauses, 0);
+    free(body);
+}
+
+static void a_large_frame_goes_when_all_before_it_is_confirmed(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *body = calloc(1, 2 << 20);
+
+    assert_non_null(body);
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 64 << 10);
+    arrive(f, 42, 7, "small", 5);
+    arrive(f, 42, 8, body, 2 << 20);
+    turn(f);
+    assert_int_equal(f->frames, 1);
+    grant(f, 1, 64 << 10);
+    assert_int_equal(f->frames, 2);
+    assert_int_equal(f->last.body.size, 2 << 20);
+    free(body);
+}
+
+static void credit_is_kept_to(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 3 * 21);
+    for (size_t i = 0; i < 10; i++) {
+        arrive(f, 42, 7, "12345", 5);
+    }
+    turn(f);
+    assert_int_equal(f->frames, 3);
+    grant(f, 2, 5 * 21);
+    assert_int_equal(f->frames, 5);
+}
+
+static void a_source_names_where_its_records_go(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    assert_true(f->read_on);
+    assert_true(give(f, 0, 42, 7, "one"));
+    assert_int_equal(f->to_peer, 42);
+    assert_int_equal(f->to_vnode, 7);
+    assert_string_equal(f->sent, "one");
+    assert_true(give(f, 1, 43, 8, "two"));
+    assert_string_equal(f->sent, "two");
+    assert_true(f->read_on);
+    mark(f, 2);
+    assert_true(f->done);
+    assert_true(f->closed);
+    assert_true(shuffle_streams_is_idle(&f->st));
+}
+
+static void a_full_pool_leaves_the_source_unread(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    f->answer = ERR_FULL;
+    assert_true(give(f, 0, 42, 7, "one"));
+    assert_true(give(f, 1, 42, 7, "two")); /* the same read brought it */
+    mark(f, 2);
+    assert_false(f->read_on);
+    turn(f);
+    turn(f);
+    assert_false(f->done);
+    assert_string_equal(f->sent, "one");
+    f->answer = 0;
+    turn(f);
+    assert_string_equal(f->sent, "two");
+    assert_true(f->done);
+}
+
+static void a_peer_that_cannot_be_had_fails_the_source(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    f->answer = ERR_NOT_FOUND;
+    assert_true(give(f, 0, 42, 7, "one"));
+    assert_int_equal(f->fail_code, SHUFFLE_FAIL_NODE_LOST);
+    assert_true(f->closed);
+    assert_true(shuffle_streams_is_idle(&f->st));
+}
+
+static void a_source_that_breaks_the_rules_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    assert_false(give(f, 5, 42, 7, "gap"));
+    assert_false(shuffle_streams_client(&f->st, f->now_ms, SOURCE,
+            SHUFFLE_TAG_GRANT, bytes_of(f, SHUFFLE_GRANT_BYTES)));
+    assert_false(shuffle_streams_client(
+            &f->st, f->now_ms, SOURCE, SHUFFLE_TAG_DATA, bytes_of(f, 3)));
+}
+
+static void there_is_one_sink_and_it_may_come_again(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    attach(f, 3, SHUFFLE_ROLE_SINK);
+    assert_int_equal(f->state, SHUFFLE_STATE_REFUSED);
+    shuffle_streams_client_gone(&f->st, f->now_ms, SINK);
+    f->closed = false;
+    attach(f, 4, SHUFFLE_ROLE_SINK);
+    assert_int_equal(f->state, SHUFFLE_STATE_ATTACHED);
+    shuffle_streams_drain(&f->st, f->now_ms);
+    drain(f);
+    assert_int_equal(f->fail_code, SHUFFLE_FAIL_DRAINING);
+    assert_true(shuffle_streams_is_idle(&f->st));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(
+                    a_sink_gets_peer_vnode_and_bytes, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    what_comes_before_the_sink_waits_for_it, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    peers_are_left_unread_at_a_megabyte, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_large_frame_goes_when_all_before_it_is_confirmed, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    credit_is_kept_to, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_source_names_where_its_records_go, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_full_pool_leaves_the_source_unread, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_peer_that_cannot_be_had_fails_the_source, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_source_that_breaks_the_rules_is_told_so, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    there_is_one_sink_and_it_may_come_again, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
