@@ -119,15 +119,16 @@ void shuffle_sink_attach(struct shuffle_streams *st, uint32_t client,
 void shuffle_sink_consider(
         struct shuffle_streams *st, struct shuffle_sink *sink)
 {
-    if (!sink->is_waiting) {
-        return;
-    }
-    if (!is_late(st, sink)) {
+    bool late = sink->state == SHUFFLE_SINK_RUNNING && is_late(st, sink);
+
+    if (!late && sink->is_waiting) {
         sink->is_waiting = false;
         shuffle_tell_state(st, sink->client, SHUFFLE_STATE_ATTACHED, "");
+    }
+    if (!late) {
         return;
     }
-    if (st->now_ms >= sink->say_ms) {
+    if (!sink->is_waiting || st->now_ms >= sink->say_ms) {
         say_late(st, sink);
     }
     shuffle_streams_arm(st, sink->say_ms);
@@ -152,10 +153,11 @@ void shuffle_sink_add(struct shuffle_streams *st, struct shuffle_sink *sink,
     in->sink = sink;
     in->next = sink->streams;
     sink->streams = in;
-    if (!sink->had_source) {
-        sink->had_source = true;
+    if (!sink->had_source || sink->is_waiting) {
         shuffle_tell_state(st, sink->client, SHUFFLE_STATE_ATTACHED,
-                "the first source has come");
+                sink->had_source ? "" : "the first source has come");
+        sink->had_source = true;
+        sink->is_waiting = false;
     }
 }
 

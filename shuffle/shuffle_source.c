@@ -66,6 +66,7 @@ void shuffle_source_attach(struct shuffle_streams *st, uint32_t client,
     st->sources = source;
     stage->sources_count++;
     st->has_facts = true;
+    shuffle_tell_read(st, client, false);
     shuffle_source_consider(st, source);
 }
 

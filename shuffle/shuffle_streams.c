@@ -229,28 +229,55 @@ static void instreams_down(struct shuffle_streams *st, uint32_t link)
     }
 }
 
-void shuffle_streams_link_up(struct shuffle_streams *st, uint64_t now_ms,
-        uint32_t link, uint64_t peer, uint64_t generation, bool outgoing)
+/* The peer has said which generation it is: its older sources are lost. */
+static void instreams_outdated(
+        struct shuffle_streams *st, uint64_t peer, uint64_t generation)
+{
+    for (struct shuffle_sink *sink = next_sink(st, NULL); sink != NULL;
+            sink = next_sink(st, sink->stage)) {
+        for (struct shuffle_instream *in = sink->streams; in != NULL;
+                in = in->next) {
+            if (in->source.node == peer && in->source.generation < generation &&
+                    in->state == SHUFFLE_IN_OPEN) {
+                shuffle_instream_lose(st, in);
+            }
+        }
+    }
+}
+
+static void set_link(struct shuffle_streams *st, uint64_t peer, uint32_t link)
 {
     struct shuffle_known *known = shuffle_members_entry(&st->members, peer);
     uint32_t before = known->link;
 
-    assert(link != 0 && link < SHUFFLE_LINK_SELF_BACK);
-    st->now_ms = now_ms;
-    known->heard_ms = now_ms;
-    if (generation > known->newest) {
-        known->newest = generation;
-        st->has_facts = true;
-    }
-    if (!outgoing) {
-        return;
-    }
     if (before != 0 && before != link) {
         known->link = 0;
         streams_down(st, before);
     }
     known->link = link;
     streams_up(st, peer);
+}
+
+void shuffle_streams_link_up(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t link, uint64_t peer, uint64_t generation, bool outgoing)
+{
+    struct shuffle_known *known;
+
+    assert(link != 0 && link < SHUFFLE_LINK_SELF_BACK);
+    st->now_ms = now_ms;
+    instreams_outdated(st, peer, generation);
+    if (outgoing) {
+        set_link(st, peer, link);
+    }
+    known = shuffle_members_find(&st->members, peer);
+    if (known == NULL) {
+        return; /* it connected to us, and gossip does not know it yet */
+    }
+    known->heard_ms = now_ms;
+    if (generation > known->newest) {
+        known->newest = generation;
+        st->has_facts = true;
+    }
 }
 
 static struct shuffle_known *known_by_link(
@@ -388,12 +415,12 @@ bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
     struct shuffle_known *known = shuffle_members_find(&st->members, peer);
 
     st->now_ms = now_ms;
-    if (known == NULL) {
-        return false; /* its link never came up */
+    if (known != NULL) {
+        known->heard_ms = now_ms;
     }
-    known->heard_ms = now_ms;
-    return known->link == link ? to_source(st, link, tag, payload)
-                               : to_sink(st, link, peer, tag, payload);
+    return known != NULL && known->link == link
+                   ? to_source(st, link, tag, payload)
+                   : to_sink(st, link, peer, tag, payload);
 }
 
 /* A frame or block that we send to ourselves. */
@@ -776,6 +803,25 @@ static void add_sink(
     }
 }
 
+/* The stage of the LaminarDB peers stands behind the others. */
+static bool laminar_stage(
+        const struct shuffle_laminar *l, struct shuffle_stage_info *info)
+{
+    bool is_used = l->sink_client != 0 || l->sources_count > 0 ||
+                   l->records_in > 0 || l->records_out > 0 ||
+                   l->waiting_bytes > 0;
+
+    *info = (struct shuffle_stage_info){.name = bytes_text("laminar"),
+            .sources = l->sources_count,
+            .sinks = l->sink_client != 0,
+            .records_in = l->records_in,
+            .bytes_in = l->bytes_in,
+            .records_out = l->records_out,
+            .bytes_out = l->bytes_out,
+            .waiting_bytes = l->waiting_bytes};
+    return is_used;
+}
+
 bool shuffle_streams_stage_at(const struct shuffle_streams *st, size_t index,
         struct shuffle_stage_info *info)
 {
@@ -786,7 +832,7 @@ bool shuffle_streams_stage_at(const struct shuffle_streams *st, size_t index,
         index--;
     }
     if (stage == NULL) {
-        return false;
+        return index == 0 && laminar_stage(&st->laminar, info);
     }
     *info = (struct shuffle_stage_info){.name = shuffle_stage_name(stage),
             .sources = stage->sources_count,

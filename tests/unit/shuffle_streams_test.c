@@ -420,6 +420,30 @@ static void a_sink_that_comes_late_waits_for_the_next_run(void **state)
     h_end(h);
 }
 
+static void a_sink_that_was_overlooked_is_told_to_wait(void **state)
+{
+    struct harness *h = h_new(3, 1);
+    size_t overlooked;
+    size_t source;
+
+    (void)state;
+    h_recv(h, 1, "words", 1);
+    h_run(h, 50);
+    h->gossip_off = true; /* node 1 does not know of the next sink */
+    overlooked = h_recv(h, 2, "words", 1);
+    source = h_send(h, 0, "words", 1, 50);
+    h->clients[source].pace = 1;
+    h_run(h, 100);
+    assert_int_equal(h->clients[overlooked].state, SHUFFLE_STATE_ATTACHED);
+    h->gossip_off = false;
+    h_run(h, 50);
+    assert_int_equal(h->clients[overlooked].state, SHUFFLE_STATE_WAITING);
+    h_run_until_closed(h, source, 2000);
+    h_run(h, 50);
+    assert_int_equal(h->clients[overlooked].state, SHUFFLE_STATE_ATTACHED);
+    h_end(h);
+}
+
 static void a_new_source_starts_from_the_placement_in_force(void **state)
 {
     struct harness *h = h_new(3, 1);
@@ -537,6 +561,43 @@ static void a_source_node_that_restarts_has_lost_its_source(void **state)
     h_start(h, 0);
     h_run_until_closed(h, sink, 100);
     assert_int_equal(h->clients[sink].fails, 1);
+    h_end(h);
+}
+
+static void a_peer_that_greets_as_another_has_lost_its_source(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 1);
+    size_t source = h_send(h, 0, "words", 1, 100000);
+
+    (void)state;
+    h->clients[source].pace = 10;
+    h_run(h, 300);
+    h->gossip_off = true; /* the connection says it first */
+    h_stop(h, 0);
+    h_run(h, 500);
+    h_start(h, 0);
+    h_tell(h, 1, 0);
+    source = h_send(h, 0, "words", 1, 10);
+    h_run_until_closed(h, sink, 1000);
+    assert_int_equal(h->clients[sink].fails, 1);
+    h_end(h);
+}
+
+static void a_source_whose_node_gossip_has_forgotten_goes_on(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 1);
+    size_t source = h_send(h, 0, "words", 1, 100);
+
+    (void)state;
+    h->clients[source].pace = 1;
+    h_run(h, 200);
+    h->gossip_off = true;
+    shuffle_streams_member_gone(&h->nodes[1].st, h->now_ms, 1);
+    h_run_until_closed(h, source, 3000);
+    assert_true(has_ended_well(&h->clients[source]));
+    assert_int_equal(h->clients[sink].received, 100);
     h_end(h);
 }
 
@@ -1131,12 +1192,15 @@ int main(void)
             cmocka_unit_test(a_sink_of_another_format_refuses_the_source),
             cmocka_unit_test(two_sources_at_once_agree_on_a_placement),
             cmocka_unit_test(a_sink_that_comes_late_waits_for_the_next_run),
+            cmocka_unit_test(a_sink_that_was_overlooked_is_told_to_wait),
             cmocka_unit_test(a_new_source_starts_from_the_placement_in_force),
             cmocka_unit_test(yesterdays_sink_is_not_taken_for_todays),
             cmocka_unit_test(a_source_program_that_dies_is_counted_at_the_sink),
             cmocka_unit_test(a_source_node_that_dies_is_counted_when_convicted),
             cmocka_unit_test(a_source_node_that_is_silent_is_given_up_in_time),
             cmocka_unit_test(a_source_node_that_restarts_has_lost_its_source),
+            cmocka_unit_test(a_peer_that_greets_as_another_has_lost_its_source),
+            cmocka_unit_test(a_source_whose_node_gossip_has_forgotten_goes_on),
             cmocka_unit_test(a_sink_that_leaves_fails_the_source_with_counts),
             cmocka_unit_test(
                     the_counts_in_the_sentence_are_those_of_the_stream),
