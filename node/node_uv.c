@@ -455,8 +455,8 @@ static int start_node(
     p->phase = RUNNING;
     code = start_shuffle(p, err);
     if (code == 0) {
-        code = local_uv_init(&p->local_uv, &p->loop, &p->node, p->socket,
-                on_fed, p, err);
+        code = local_uv_init(
+                &p->local_uv, &p->loop, &p->node, p->socket, on_fed, p, err);
     }
     if (code == 0) {
         p->has_local = true;
