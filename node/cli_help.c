@@ -1,10 +1,11 @@
 #include "node/cli.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum {
     VERB_COLUMN = 14, /* where what verbs do begins */
-    FLAG_COLUMN = 32, /* where what flags do begins */
+    FLAG_COLUMN = 28, /* where what flags do begins */
 };
 
 static void print_verbs(FILE *out, const char *group)
@@ -71,12 +72,10 @@ static void print_verb(FILE *out, enum cli_verb_id id)
     const struct cli_verb *verb = cli_verb_at(id);
     bool has_own = false;
 
-    (void)fprintf(out, "usage: weft %s%s%s [FLAG…]\n\n%s\n", verb->name,
+    (void)fprintf(out, "usage: weft %s%s%s [FLAG…]\n\n%c%s.%s%s\n", verb->name,
             *verb->arguments == '\0' ? "" : " ", verb->arguments,
-            verb->summary);
-    if (*verb->detail != '\0') {
-        (void)fprintf(out, "\n%s\n", verb->detail);
-    }
+            toupper((unsigned char)verb->summary[0]), verb->summary + 1,
+            *verb->detail == '\0' ? "" : "\n", verb->detail);
     for (enum cli_flag_id flag = CLI_PROGRAM_VERSION; flag < CLI_FLAGS;
             flag++) {
         if (!cli_verb_takes(id, flag)) {
@@ -88,7 +87,7 @@ static void print_verb(FILE *out, enum cli_verb_id id)
         has_own = true;
         print_flag(out, flag);
     }
-    (void)fputs("\nof every command:\n\n", out);
+    (void)fputs("\nFlags of every command:\n\n", out);
     print_common_flags(out);
     (void)fprintf(out, "\nexample: %s\n", verb->example);
 }

@@ -13,11 +13,11 @@ static_assert(CLI_FLAGS <= 32, "a verb's flags are bits of one word");
 /* clang-format off */
 static const struct cli_flag flags[CLI_FLAGS] = {
     [CLI_CONFIG] = {'c', "config", "FILE", CLI_TEXT, 0, 0,
-        "the INI file (else $WEFT_CONFIG, else /etc/weft/weft.ini)"},
+        "INI file (else $WEFT_CONFIG, /etc/weft/weft.ini)"},
     [CLI_SET] = {'s', "set", "SECTION.KEY=VALUE", CLI_TEXT, 0, 0,
-        "one setting, repeatable; wins over file and environment"},
+        "one setting; repeatable, wins over all others"},
     [CLI_SOCKET] = {'S', "socket", "PATH", CLI_TEXT, 0, 0,
-        "the node's local socket (else $WEFT_NODE_SOCKET, else [node] socket)"},
+        "local socket (else $WEFT_NODE_SOCKET, node.socket)"},
     [CLI_OUTPUT] = {'o', "output", "text|json", CLI_FORMAT, 0, 0,
         "text for people, json for programs"},
     [CLI_TIMEOUT] = {0, "timeout", "DURATION", CLI_DURATION, 0, 0,
@@ -43,7 +43,7 @@ static const struct cli_flag flags[CLI_FLAGS] = {
     [CLI_SINKS] = {0, "sinks", "N", CLI_NUMBER, 1, UINT32_MAX,
         "wait until N nodes have a sink (1)"},
     [CLI_KEY_FIELD] = {0, "key-field", "N", CLI_NUMBER, 1, UINT32_MAX,
-        "the key is field N of the line, from 1 (else the whole line)"},
+        "field N of the line is the key, from 1 (else: all)"},
     [CLI_DELIMITER] = {0, "delimiter", "C", CLI_BYTE, 0, 0,
         "what parts the fields (tab)"},
     [CLI_SOURCES] = {0, "sources", "N", CLI_NUMBER, 1, UINT32_MAX,
@@ -53,11 +53,11 @@ static const struct cli_flag flags[CLI_FLAGS] = {
     [CLI_NULL] = {0, "null", NULL, CLI_NOTHING, 0, 0,
         "end each record with NUL instead of line feed"},
     [CLI_RAW] = {0, "raw", NULL, CLI_NOTHING, 0, 0,
-        "of the stage laminar: binary records instead of lines"},
+        "stage laminar: binary records instead of lines"},
     [CLI_TO] = {0, "to", "ID", CLI_NUMBER, 1, UINT64_MAX,
         "with --raw: the LaminarDB node that gets them"},
     [CLI_SHOW] = {0, "show", NULL, CLI_NOTHING, 0, 0,
-        "print the settings in force, and where each comes from"},
+        "print the settings in force, each with its origin"},
     [CLI_VERBOSE] = {0, "verbose", NULL, CLI_NOTHING, 0, 0,
         "and the commit and the libraries"},
 };
@@ -65,16 +65,17 @@ static const struct cli_flag flags[CLI_FLAGS] = {
 static const struct cli_verb verbs[CLI_VERBS] = {
     [CLI_RUN] = {"run", "", 0, 0, CLI_FOR_EVER, 0,
         "be a node, in the foreground, until told to leave",
-        "SIGTERM and Ctrl-C let it drain and leave, for at most 8 seconds; a\n"
-        "second one ends it at once.",
+        "SIGTERM and Ctrl-C let it drain and leave, for at most 8 seconds; a second one\n"
+        "ends it at once.",
         "weft run -s node.name=loom"},
     [CLI_MEMBERS] = {"members", "", 0, 0, 5000, BIT(CLI_WAIT),
-        "who is in the cluster",
-        "With --wait it waits for ever, unless --timeout says how long; when\n"
-        "that has passed, the exit code is 5.",
+        "list who is in the cluster",
+        "With --wait it waits for ever, unless --timeout says how long; when that has\n"
+        "passed, the exit code is 5. A node that was just started is given 2 seconds\n"
+        "to answer at its socket.",
         "weft members --wait 1 --timeout 30s"},
     [CLI_INFO] = {"info", "", 0, 0, 5000, 0,
-        "what the node does and how it is",
+        "say what the node does, and how it is",
         "", "weft info -o json"},
     [CLI_KV_GET] = {"kv get", "KEY", 1, 1, 5000, BIT(CLI_NODE),
         "print the value of a key",
@@ -95,26 +96,26 @@ static const struct cli_verb verbs[CLI_VERBS] = {
     [CLI_KV_WATCH] = {"kv watch", "[PREFIX]", 0, 1, CLI_FOR_EVER,
         BIT(CLI_COUNT),
         "print keys as they change",
-        "First what is there, then each change, one JSON object a line; a\n"
-        "deleted key has the value null.",
+        "First what is there, then each change, one JSON object a line; a deleted key\n"
+        "has the value null.",
         "weft kv watch shuffle: --count 1"},
     [CLI_SEND] = {"send", "STAGE [FILE…]", 1, MANY, CLI_FOR_EVER,
         BIT(CLI_SINKS) | BIT(CLI_KEY_FIELD) | BIT(CLI_DELIMITER) |
             BIT(CLI_RAW) | BIT(CLI_TO),
         "send each line to the node that owns its key",
-        "Reads standard input if no file is named, or for the file `-`. A\n"
-        "line is at most 256 KiB. --timeout is for the wait for sinks. The exit\n"
-        "code is 0 when every record is confirmed by its sink.",
+        "Reads standard input if no file is named, or for the file `-`. A line is at\n"
+        "most 256 KiB. --timeout is for the wait for sinks. The exit code is 0 when\n"
+        "every record is confirmed by its sink.",
         "tr -s ' ' '\\n' < /usr/share/common-licenses/GPL-3 | weft send words"},
     [CLI_RECV] = {"recv", "STAGE", 1, 1, CLI_FOR_EVER,
         BIT(CLI_SOURCES) | BIT(CLI_FOLLOW) | BIT(CLI_NULL) | BIT(CLI_RAW),
         "receive the lines whose keys this node owns",
-        "Ends when its sources have ended. --timeout is for the wait for the\n"
-        "first of them. The exit code is 1 if a source was lost.",
+        "Ends when its sources have ended. --timeout is for the wait for the first of\n"
+        "them. The exit code is 1 if a source was lost.",
         "weft recv words | sort | uniq -c"},
     [CLI_HEALTH] = {"health", "", 0, 0, 5000, 0,
-        "is the node ready? exit code 0, 1 or 3",
-        "0: it answers and is ready. 1: it answers and is not. 3: no answer.",
+        "say whether the node is ready",
+        "Exit code 0: it answers and is ready. 1: it answers and is not. 3: no answer.",
         "weft health && echo ready"},
     [CLI_LEAVE] = {"leave", "", 0, 0, 10000, 0,
         "let the node drain and leave the cluster",

@@ -11,6 +11,11 @@
 
 struct client;
 
+enum {
+    CMD_GRACE_MS = 2000, /* that a node may need to open its socket */
+    CMD_RETRY_MS = 50,
+};
+
 int cmd_run(const struct cli *cli);
 int cmd_members(const struct cli *cli);
 int cmd_info(const struct cli *cli);
@@ -30,7 +35,8 @@ int cmd_version(const struct cli *cli);
 int cmd_fail(int exit, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
-/* Connects to the node: 0, or the exit code after saying why not. */
+/* Connects to the node: 0, or the exit code after saying why not. A command
+ * that waits for others gives a node that was just started CMD_GRACE_MS. */
 int cmd_connect(const struct cli *cli, struct client *client);
 
 /* When the command gives up, on client_now_ms's clock; UINT64_MAX is never. */

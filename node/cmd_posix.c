@@ -4,6 +4,7 @@
 #include "node/settings_posix.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +25,22 @@ int cmd_fail(int exit, const char *format, ...)
 
 int cmd_connect(const struct cli *cli, struct client *client)
 {
+    uint64_t grace_ms = cli->flag[CLI_WAIT].given ? CMD_GRACE_MS : 0;
+    uint64_t deadline_ms = client_now_ms() + grace_ms;
     char path[CONF_SOCKET_BYTES];
     struct error err;
     int code = settings_socket(cli, path);
 
-    if (code == CLI_EXIT_DONE && client_connect(client, path, &err) != 0) {
-        code = cmd_fail(CLI_EXIT_NO_NODE, "%s", err.text);
+    if (code != CLI_EXIT_DONE) {
+        return code;
     }
-    return code;
+    while (client_connect(client, path, &err) != 0) {
+        if (client_left_ms(deadline_ms) == 0) {
+            return cmd_fail(CLI_EXIT_NO_NODE, "%s", err.text);
+        }
+        (void)poll(NULL, 0, CMD_RETRY_MS);
+    }
+    return CLI_EXIT_DONE;
 }
 
 uint64_t cmd_deadline_ms(const struct cli *cli)

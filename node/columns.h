@@ -1,7 +1,8 @@
 /* A table on a terminal: columns as wide as their widest cell.
  *
- * Cells come row by row; the last column is not padded. Width is counted in characters of UTF-8, control characters are
- * shown as escapes: what a stranger wrote can't steer the terminal. */
+ * Cells come row by row; the last column is not padded. Width is counted in
+ * characters of UTF-8, and control characters are shown as escapes: what a
+ * stranger wrote can't steer the terminal. */
 #pragma once
 
 #include "base/bytes.h"

@@ -9,7 +9,7 @@
 
 static const char system_file[] = "/etc/weft/weft.ini";
 
-extern char **environ; /* NOLINT: POSIX's own, and read only */ /* NOLINT(cppcoreguidelines-*): the system's own */
+extern char **environ; /* NOLINT(cppcoreguidelines-*): the system's own */
 
 /* The file to read, or NULL for none. One that was named must be there. */
 static const char *choose_file(const struct cli *cli)

@@ -17,22 +17,27 @@ struct place {
     int listener;
 };
 
-static void open_place(struct place *place, bool listens)
+static void listen_at(struct place *place)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+    (void)strcpy(address.sun_path, place->path);
+    place->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(place->listener >= 0);
+    assert_int_equal(
+            bind(place->listener, (struct sockaddr *)&address, sizeof(address)),
+            0);
+    assert_int_equal(listen(place->listener, 4), 0);
+}
+
+static void open_place(struct place *place, bool listens)
+{
     (void)strcpy(place->dir, "/tmp/weft-ask-XXXXXX");
     assert_non_null(mkdtemp(place->dir));
     (void)snprintf(place->path, sizeof(place->path), "%s/s", place->dir);
     place->listener = -1;
     if (listens) {
-        (void)strcpy(address.sun_path, place->path);
-        place->listener = socket(AF_UNIX, SOCK_STREAM, 0);
-        assert_true(place->listener >= 0);
-        assert_int_equal(bind(place->listener, (struct sockaddr *)&address,
-                                 sizeof(address)),
-                0);
-        assert_int_equal(listen(place->listener, 4), 0);
+        listen_at(place);
     }
 }
 
@@ -106,20 +111,27 @@ static int program(struct client *client, const void *options)
     return command(ask->line, ask->path);
 }
 
+/* Our end of the socket becomes that of the next who connects. */
+static void take(struct peer *p, const struct place *place)
+{
+    struct pollfd fd = {place->listener, POLLIN, 0};
+
+    assert_int_equal(poll(&fd, 1, PEER_PATIENCE_MS), 1);
+    client_close(&p->node);
+    client_adopt(&p->node, accept(place->listener, NULL, NULL));
+}
+
 /* `input` is what the command finds on its standard input. */
 static void start(struct peer *p, struct place *place, const char *line,
         const char *input)
 {
     struct ask ask = {line, place->path};
-    struct pollfd fd = {place->listener, POLLIN, 0};
 
     peer_start(p, program, &ask);
     peer_write(p, input, strlen(input));
     peer_close_in(p);
     if (place->listener >= 0) {
-        assert_int_equal(poll(&fd, 1, PEER_PATIENCE_MS), 1);
-        client_close(&p->node);
-        client_adopt(&p->node, accept(place->listener, NULL, NULL));
+        take(p, place);
     }
 }
 
@@ -253,6 +265,29 @@ static void no_node_is_exit_3_and_names_the_path(void **state)
     }
 }
 
+/* A node that was just started has no socket yet; one that waits for others
+ * waits for it as well. */
+static void a_wait_begins_before_the_node_does(void **state)
+{
+    char err[TEXT_BYTES];
+    struct place place;
+    struct pollfd fd;
+    struct peer p;
+    uint32_t id;
+
+    (void)state;
+    open_place(&place, false);
+    start(&p, &place, "members -o json --wait 1", "");
+    fd = (struct pollfd){p.err, POLLIN, 0};
+    assert_int_equal(poll(&fd, 1, 200), 0);
+    listen_at(&place);
+    take(&p, &place);
+    expect_call(&p, "{\"cmd\":\"members\",\"wait\":1}", &id);
+    answer(&p, id, 0, true, "[]");
+    assert_int_equal(peer_end(&p, err, sizeof(err)), CLI_EXIT_DONE);
+    close_place(&place);
+}
+
 struct silence {
     const char *line;
     int exit;
@@ -362,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(one_question_one_answer),
             cmocka_unit_test(no_node_is_exit_3_and_names_the_path),
+            cmocka_unit_test(a_wait_begins_before_the_node_does),
             cmocka_unit_test(a_silent_node_is_told_from_a_long_wait),
             cmocka_unit_test(a_watch_prints_a_line_a_change_and_counts),
             cmocka_unit_test(a_watch_whose_reader_has_gone_ends_quietly),
