@@ -40,7 +40,8 @@ int client_left_ms(uint64_t deadline_ms)
 
 void client_adopt(struct client *c, int fd)
 {
-    *c = (struct client){.fd = fd, .frame_max = SHUFFLE_FRAME_MAX};
+    *c = (struct client){
+            .fd = fd, .out_fd = -1, .frame_max = SHUFFLE_FRAME_MAX};
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
 }
@@ -90,7 +91,7 @@ void client_close(struct client *c)
     (void)close(c->fd);
     free(c->in);
     free(c->out);
-    *c = (struct client){.fd = -1};
+    *c = (struct client){.fd = -1, .out_fd = -1};
 }
 
 /* Moves what is there to the front and makes `buffer` hold `size` more. */
@@ -279,17 +280,22 @@ static int find_answer(
 /* Waits until something can be sent or read, and does it. */
 static int wait_once(struct client *c, uint64_t deadline_ms, struct error *err)
 {
-    short events = client_queued(c) > 0 ? POLLIN | POLLOUT : POLLIN;
-    struct pollfd p = {.fd = c->fd, .events = events};
-    int ready = poll(&p, 1, client_left_ms(deadline_ms));
+    struct pollfd fds[] = {
+            {c->fd, client_queued(c) > 0 ? POLLIN | POLLOUT : POLLIN, 0},
+            {c->out_fd, 0, 0},
+    };
+    int ready = poll(fds, 2, client_left_ms(deadline_ms));
 
-    if (ready == 0) {
-        return CLIENT_TIMED_OUT;
+    if (ready <= 0) {
+        return ready == 0 ? CLIENT_TIMED_OUT : 0;
     }
-    if (ready > 0 && (p.revents & POLLOUT) != 0 && client_flush(c, NULL) != 0) {
+    if ((fds[1].revents & POLLERR) != 0) {
+        return CLIENT_UNREAD;
+    }
+    if ((fds[0].revents & POLLOUT) != 0 && client_flush(c, NULL) != 0) {
         client_drop_output(c); /* the answer may still be there to read */
     }
-    return ready > 0 && (p.revents & ~POLLOUT) != 0 ? client_fill(c, err) : 0;
+    return (fds[0].revents & ~POLLOUT) != 0 ? client_fill(c, err) : 0;
 }
 
 int client_answer(struct client *c, uint64_t deadline_ms,

@@ -21,10 +21,12 @@
 enum {
     CLIENT_READ_BYTES = 128 << 10, /* asked for in one read */
     CLIENT_TIMED_OUT = 1, /* neither done nor failed: the time has passed */
+    CLIENT_UNREAD = 2, /* likewise: nobody reads what we would print */
 };
 
 struct client {
     int fd;
+    int out_fd; /* whose reader is watched while we wait; -1: nobody's */
     bool ended; /* the node has closed its end; what came in is still good */
     size_t frame_max; /* length field of the largest frame it may send */
     uint8_t *in; /* received, and not yet taken: from in_start to in_end */
@@ -89,7 +91,8 @@ struct client_answer {
 /* Queues a CALL, under a number of its own. */
 void client_call(struct client *c, const char *json);
 
-/* Waits for the next answer to the last CALL: 0, CLIENT_TIMED_OUT, or ERR_IO
- * when the node ended first. */
+/* Waits for the next answer to the last CALL: 0, CLIENT_TIMED_OUT,
+ * CLIENT_UNREAD when the pipe `out_fd` has lost its reader, or ERR_IO when the
+ * node ended first. */
 int client_answer(struct client *c, uint64_t deadline_ms,
         struct client_answer *answer, struct error *err);

@@ -261,6 +261,7 @@ static int watch(const struct cli *cli, struct client *client)
     uint64_t printed = 0;
     struct client_answer answer = {0};
 
+    client->out_fd = STDOUT_FILENO;
     while (!answer.last) {
         struct error err;
         int rc = client_answer(client, deadline_ms, &answer, &err);
@@ -268,6 +269,9 @@ static int watch(const struct cli *cli, struct client *client)
         if (rc == CLIENT_TIMED_OUT) {
             return cmd_fail(CLI_EXIT_TIMED_OUT, "%s has passed",
                     cli->flag[CLI_TIMEOUT].text);
+        }
+        if (rc == CLIENT_UNREAD) {
+            break;
         }
         if (rc != 0) {
             return cmd_fail(CLI_EXIT_NO, "%s", err.text);
