@@ -1,7 +1,8 @@
 #include "node/answer_json.h"
 
-#include <json-c/json.h>
 #include <limits.h>
+
+#include <json-c/json.h>
 
 struct json_object *answer_open(struct bytes json)
 {

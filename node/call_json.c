@@ -1,37 +1,31 @@
 #include "node/call_json.h"
 
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *keep(void *memory)
-{
-    if (memory == NULL) {
-        (void)fputs("weft: there is no memory for a call\n", stderr);
-        abort();
-    }
-    return memory;
-}
+#include <json-c/json.h>
+
+#include "node/need.h"
 
 static void add(
         struct json_object *call, const char *name, struct json_object *value)
 {
     if (json_object_object_add(call, name, value) != 0) {
-        (void)keep(NULL);
+        (void)need(NULL);
     }
 }
 
 static void add_text(
         struct json_object *call, const char *name, const char *text)
 {
-    add(call, name, keep(json_object_new_string(text)));
+    add(call, name, need(json_object_new_string(text)));
 }
 
 static void add_flag(struct json_object *call, const char *name, bool flag)
 {
-    add(call, name, keep(json_object_new_boolean(flag)));
+    add(call, name, need(json_object_new_boolean(flag)));
 }
 
 /* Ids use all 64 bits, so they travel as digits. */
@@ -49,7 +43,7 @@ static void add_node(struct json_object *call, uint64_t node)
 
 static struct json_object *begin(const char *command)
 {
-    struct json_object *call = keep(json_object_new_object());
+    struct json_object *call = need(json_object_new_object());
 
     add_text(call, "cmd", command);
     return call;
@@ -57,10 +51,10 @@ static struct json_object *begin(const char *command)
 
 static char *finish(struct json_object *call)
 {
-    const char *text = keep((void *)(uintptr_t)json_object_to_json_string_ext(
+    const char *text = need((void *)(uintptr_t)json_object_to_json_string_ext(
             call, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     size_t size = strlen(text) + 1;
-    char *copy = keep(malloc(size));
+    char *copy = need(malloc(size));
 
     memcpy(copy, text, size);
     (void)json_object_put(call);
@@ -77,7 +71,7 @@ char *call_members(uint64_t wait)
     struct json_object *call = begin("members");
 
     if (wait > 0) {
-        add(call, "wait", keep(json_object_new_uint64(wait)));
+        add(call, "wait", need(json_object_new_uint64(wait)));
     }
     return finish(call);
 }
@@ -97,7 +91,7 @@ char *call_kv_set(const char *key, struct bytes value, bool ttl)
 
     add_text(call, "key", key);
     add(call, "value",
-            keep(json_object_new_string_len(
+            need(json_object_new_string_len(
                     (const char *)value.data, (int)value.size)));
     add_flag(call, "ttl", ttl);
     return finish(call);

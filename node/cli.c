@@ -1,10 +1,10 @@
 #include "node/cli.h"
 
-#include "base/edit.h"
-#include "conf/conf_text.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/edit.h"
+#include "conf/conf_text.h"
 
 /* What is being read: flags go to `cli`, words to the front of `argv`. */
 struct parse {

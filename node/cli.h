@@ -9,12 +9,12 @@
  * arguments stand in one row. */
 #pragma once
 
-#include "base/error.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "base/error.h"
 
 enum cli_exit {
     CLI_EXIT_DONE = 0, /* for a question: yes */

@@ -1,9 +1,9 @@
 /* What flags and arguments must be to one another. */
 #include "node/cli.h"
 
-#include "shuffle/shuffle_wire.h"
-
 #include <string.h>
+
+#include "shuffle/shuffle_wire.h"
 
 /* One flag that makes no sense beside another, or without it. */
 struct rule {

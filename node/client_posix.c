@@ -1,8 +1,5 @@
 #include "node/client_posix.h"
 
-#include "node/socket_path_posix.h"
-#include "shuffle/shuffle_wire.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +12,10 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "node/need.h"
+#include "node/socket_path_posix.h"
+#include "shuffle/shuffle_wire.h"
 
 uint64_t client_now_ms(void)
 {
@@ -113,12 +114,7 @@ static void make_room(uint8_t **buffer, size_t *start, size_t *end,
         wanted *= 2;
     }
     if (wanted > *capacity) {
-        *buffer = realloc(*buffer, wanted);
-        if (*buffer == NULL) {
-            (void)fprintf(
-                    stderr, "weft: there is no memory for %zu bytes\n", wanted);
-            abort();
-        }
+        *buffer = need(realloc(*buffer, wanted));
         *capacity = wanted;
     }
 }

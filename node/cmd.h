@@ -5,9 +5,9 @@
  * short conversation at the node's local socket. */
 #pragma once
 
-#include "node/cli.h"
-
 #include <stdio.h>
+
+#include "node/cli.h"
 
 struct client;
 

@@ -1,12 +1,13 @@
 /* The commands that ask the node one thing and print its answer. */
-#include "node/call_json.h"
-#include "node/client_posix.h"
 #include "node/cmd.h"
-#include "node/show.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "node/call_json.h"
+#include "node/client_posix.h"
+#include "node/show.h"
 
 enum {
     VALUE_MAX = 64 << 10, /* no node keeps a larger one */

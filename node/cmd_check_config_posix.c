@@ -1,9 +1,10 @@
 #include "node/cmd.h"
-#include "node/quote.h"
-#include "node/settings_posix.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/quote.h"
+#include "node/settings_posix.h"
 
 enum {
     QUOTED_BYTES = 4096, /* one mistake, or a path, as JSON */

@@ -1,14 +1,14 @@
 #include "node/cmd.h"
 
-#include "node/client_posix.h"
-#include "node/settings_posix.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "node/client_posix.h"
+#include "node/settings_posix.h"
 
 int cmd_fail(int exit, const char *format, ...)
 {

@@ -1,8 +1,8 @@
 #include "node/cmd.h"
 
-#include "node/recv_posix.h"
-
 #include <unistd.h>
+
+#include "node/recv_posix.h"
 
 static enum output_mode mode_of(const struct cli *cli)
 {

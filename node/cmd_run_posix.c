@@ -1,8 +1,9 @@
 #include "node/cmd.h"
-#include "node/node_run.h"
-#include "node/settings_posix.h"
 
 #include <stdlib.h>
+
+#include "node/node_run.h"
+#include "node/settings_posix.h"
 
 static int run(const struct conf *conf)
 {

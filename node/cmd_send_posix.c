@@ -1,12 +1,12 @@
 #include "node/cmd.h"
 
-#include "node/send_posix.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "node/send_posix.h"
 
 /* Ctrl-C and SIGTERM become readable instead of ending us, so that the node
  * can be told. -1 where the system does not allow it. */

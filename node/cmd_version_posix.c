@@ -1,7 +1,8 @@
 #include "node/cmd.h"
-#include "node/version.h"
 
 #include <string.h>
+
+#include "node/version.h"
 
 /* The lines "name version" as the members of an object. */
 static void print_libraries_json(const char *lines)

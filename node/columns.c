@@ -4,18 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/need.h"
+
 enum {
     ESCAPE_BYTES = 4, /* what a control character becomes: \x1b */
 };
-
-static void *keep(void *memory)
-{
-    if (memory == NULL) {
-        (void)fputs("weft: there is no memory for a table\n", stderr);
-        abort();
-    }
-    return memory;
-}
 
 void columns_init(struct columns *c, const struct column *columns,
         size_t columns_count, bool is_coloured)
@@ -73,7 +66,7 @@ static size_t escape(struct bytes text, char *to)
 
 static char *escaped(struct bytes text)
 {
-    char *copy = keep(malloc(text.size * ESCAPE_BYTES + 1));
+    char *copy = need(malloc(text.size * ESCAPE_BYTES + 1));
 
     (void)escape(text, copy);
     return copy;
@@ -97,7 +90,7 @@ void columns_coloured(
 
     if (c->cells_count == c->capacity) {
         c->capacity = c->capacity == 0 ? 64 : 2 * c->capacity;
-        c->cells = keep(realloc(c->cells, c->capacity * sizeof(*c->cells)));
+        c->cells = need(realloc(c->cells, c->capacity * sizeof(*c->cells)));
     }
     cell = &c->cells[c->cells_count];
     c->cells_count++;

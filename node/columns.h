@@ -5,9 +5,9 @@
  * stranger wrote can't steer the terminal. */
 #pragma once
 
-#include "base/bytes.h"
-
 #include <stdio.h>
+
+#include "base/bytes.h"
 
 enum {
     COLUMNS_MAX = 16,

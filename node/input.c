@@ -1,20 +1,15 @@
 #include "node/input.h"
 
-#include "base/reader.h"
-
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reader.h"
+#include "node/need.h"
+
 static void grow(struct input *in, size_t capacity)
 {
-    in->data = realloc(in->data, capacity);
-    if (in->data == NULL) {
-        (void)fprintf(
-                stderr, "weft: there is no memory for %zu bytes\n", capacity);
-        abort();
-    }
+    in->data = need(realloc(in->data, capacity));
     in->capacity = capacity;
 }
 

@@ -1,31 +1,21 @@
 #include "node/output.h"
 
-#include "base/writer.h"
-
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/writer.h"
+#include "node/need.h"
 
 enum {
     PIECES = 3, /* head, body, separator */
 };
 
-static void *keep(void *memory)
-{
-    if (memory == NULL) {
-        (void)fputs(
-                "weft: there is no memory for a batch of records\n", stderr);
-        abort();
-    }
-    return memory;
-}
-
 void output_init(struct output *o, enum output_mode mode)
 {
     *o = (struct output){.mode = mode, .piece = PIECES};
-    o->batch = keep(malloc(OUTPUT_BATCH_BYTES));
-    o->ends = keep(malloc(OUTPUT_BATCH_RECORDS * sizeof(*o->ends)));
+    o->batch = need(malloc(OUTPUT_BATCH_BYTES));
+    o->ends = need(malloc(OUTPUT_BATCH_RECORDS * sizeof(*o->ends)));
 }
 
 void output_close(struct output *o)

@@ -11,12 +11,12 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "base/bytes.h"
 #include "base/frame.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_wire.h"
-
-#include <string.h>
 
 enum {
     PACKER_HEAD_BYTES = FRAME_HEADER_BYTES + SHUFFLE_DATA_HEAD_BYTES,

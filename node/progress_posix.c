@@ -1,10 +1,10 @@
 #include "node/progress_posix.h"
 
-#include "node/columns.h"
-#include "node/humane.h"
-
 #include <stdio.h>
 #include <unistd.h>
+
+#include "node/columns.h"
+#include "node/humane.h"
 
 void progress_init(struct progress *p, bool wanted)
 {

@@ -1,11 +1,5 @@
 #include "node/recv_posix.h"
 
-#include "node/cmd.h"
-#include "node/columns.h"
-#include "node/humane.h"
-#include "node/progress_posix.h"
-#include "shuffle/shuffle_wire.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "node/cmd.h"
+#include "node/columns.h"
+#include "node/humane.h"
+#include "node/progress_posix.h"
+#include "shuffle/shuffle_wire.h"
 
 enum recv_state {
     WAITING,

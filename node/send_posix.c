@@ -1,11 +1,5 @@
 #include "node/send_posix.h"
 
-#include "node/cmd.h"
-#include "node/humane.h"
-#include "node/input.h"
-#include "node/packer.h"
-#include "node/progress_posix.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "node/cmd.h"
+#include "node/humane.h"
+#include "node/input.h"
+#include "node/packer.h"
+#include "node/progress_posix.h"
 
 enum {
     STOP_BYTES = 128, /* what one signal is in a signalfd */

@@ -1,11 +1,11 @@
 #include "node/settings_posix.h"
 
-#include "node/cmd.h"
-#include "node/socket_path_posix.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "node/cmd.h"
+#include "node/socket_path_posix.h"
 
 static const char system_file[] = "/etc/weft/weft.ini";
 

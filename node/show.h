@@ -2,9 +2,9 @@
  * that is no JSON prints as it is. */
 #pragma once
 
-#include "base/bytes.h"
-
 #include <stdio.h>
+
+#include "base/bytes.h"
 
 void show_members(struct bytes json, bool is_coloured, FILE *out);
 void show_info(struct bytes json, bool is_coloured, FILE *out);

@@ -1,11 +1,12 @@
 #include "node/show.h"
 
+#include <string.h>
+
+#include <json-c/json.h>
+
 #include "node/answer_json.h"
 #include "node/columns.h"
 #include "node/humane.h"
-
-#include <json-c/json.h>
-#include <string.h>
 
 /* `text`, or a dash where there is none. */
 static void put(struct bytes text, FILE *out)

@@ -1,10 +1,10 @@
 #include "node/show.h"
 
+#include <string.h>
+
 #include "node/answer_json.h"
 #include "node/columns.h"
 #include "node/humane.h"
-
-#include <string.h>
 
 static const struct column columns[] = {
         {"ID", true},

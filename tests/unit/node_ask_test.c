@@ -1,9 +1,9 @@
 #include "tests/unit/node_peer.h"
 
-#include "node/cmd.h"
-
 #include <sys/stat.h>
 #include <sys/un.h>
+
+#include "node/cmd.h"
 
 enum {
     TEXT_BYTES = 8192,

@@ -1,6 +1,4 @@
 #include "node/input.h"
-#include "node/output.h"
-#include "node/packer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "node/output.h"
+#include "node/packer.h"
 
 enum {
     LINE_MAX_BYTES = 8,

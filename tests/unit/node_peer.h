@@ -2,10 +2,6 @@
  * in a child process, and the test speaks for the node, frame by frame. */
 #pragma once
 
-#include "node/client_posix.h"
-#include "shuffle/shuffle_record.h"
-#include "shuffle/shuffle_wire.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -20,6 +16,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "node/client_posix.h"
+#include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_wire.h"
 
 enum {
     PEER_PATIENCE_MS = 20000, /* after which a test has failed */

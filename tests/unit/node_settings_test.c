@@ -1,5 +1,4 @@
 #include "node/settings_posix.h"
-#include "node/socket_path_posix.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "node/socket_path_posix.h"
 
 enum {
     STRANGER = 54321, /* a user id that nobody has */

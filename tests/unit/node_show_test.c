@@ -1,6 +1,4 @@
 #include "node/columns.h"
-#include "node/humane.h"
-#include "node/show.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "node/humane.h"
+#include "node/show.h"
 
 enum {
     TEXT_BYTES = 8192,
