@@ -59,18 +59,8 @@ struct shuffle_source *shuffle_source_find(
 /* It counts: RUNNING or DRAINING. */
 bool shuffle_source_counts(const struct shuffle_source *source);
 
-/* Frames of its program. */
-bool shuffle_source_data(struct shuffle_streams *st,
-        struct shuffle_source *source, struct bytes payload);
-bool shuffle_source_mark(struct shuffle_streams *st,
-        struct shuffle_source *source, struct bytes payload);
-
 /* Its program has gone, or says that it gives up. */
 void shuffle_source_abandon(
-        struct shuffle_streams *st, struct shuffle_source *source);
-
-/* Something has changed: is there a placement to offer? */
-void shuffle_source_consider(
         struct shuffle_streams *st, struct shuffle_source *source);
 
 /* Frames of sink nodes. */
@@ -92,16 +82,8 @@ void shuffle_source_link_down(
 void shuffle_source_unreachable(struct shuffle_streams *st,
         struct shuffle_outstream *out, const char *why);
 
-/* Routes what is in the spill, and reads on when all of it has found room. */
-void shuffle_source_resume(
-        struct shuffle_streams *st, struct shuffle_source *source);
-
 /* Fails it if the node of one of its sinks is lost by now; true if so. */
 bool shuffle_source_judge(
-        struct shuffle_streams *st, struct shuffle_source *source);
-
-/* A sentence for its program, and what else is due. */
-void shuffle_source_tick(
         struct shuffle_streams *st, struct shuffle_source *source);
 
 /* SIGTERM: `is_over` says that the time to end has passed. */

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_offer.h"
 #include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_route.h"
 #include "shuffle/shuffle_send.h"
 
 enum {
@@ -131,7 +133,7 @@ static void consider(struct shuffle_streams *st)
     for (struct shuffle_source *s = st->sources; s != NULL; s = next_source) {
         next_source = s->next;
         if (!shuffle_source_judge(st, s)) {
-            shuffle_source_consider(st, s);
+            shuffle_offer_consider(st, s);
         }
     }
     for (struct shuffle_sink *sink = next_sink(st, NULL); sink != NULL;
@@ -509,9 +511,9 @@ static bool from_source(struct shuffle_streams *st,
 
     switch (tag) {
     case SHUFFLE_TAG_DATA:
-        return shuffle_source_data(st, source, payload);
+        return shuffle_route_data(st, source, payload);
     case SHUFFLE_TAG_MARK:
-        return shuffle_source_mark(st, source, payload);
+        return shuffle_route_mark(st, source, payload);
     case SHUFFLE_TAG_FAIL:
         if (!shuffle_wire_decode_fail(payload, &fail)) {
             return false;
@@ -603,7 +605,7 @@ static void flush_sources(struct shuffle_streams *st)
     struct shuffle_outstream *dirty;
 
     for (struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
-        shuffle_source_resume(st, s);
+        shuffle_route_resume(st, s);
     }
     dirty = st->dirty;
     st->dirty = NULL; /* one that finds no memory is touched for later */
@@ -705,7 +707,7 @@ void shuffle_streams_tick(struct shuffle_streams *st, uint64_t now_ms)
     consider(st);
     for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
         next = s->next;
-        shuffle_source_tick(st, s);
+        shuffle_offer_tick(st, s);
     }
     shuffle_streams_arm(st, shuffle_instream_forget(st, false));
     settle(st);
