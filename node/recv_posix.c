@@ -311,43 +311,70 @@ static void grant_if_due(struct recv *r, bool sleeps)
     }
 }
 
-/* Waits for whatever can go on. A reader that has gone shows even while there
- * is nothing to write. */
-static void wait_and_act(struct recv *r, bool sleeps)
+enum {
+    NODE, /* places among what is waited for */
+    READER,
+    WATCHED,
+};
+
+/* The node is read while there is room for what it sends. A reader that has
+ * gone shows even while there is nothing to write. */
+static void watch(const struct recv *r, struct pollfd fds[static WATCHED])
 {
-    bool has_output = output_pending(&r->output).size > 0;
     bool reads = is_listening(r) && !output_has_frame(&r->output) &&
                  !r->client->ended;
-    bool has_queued = client_queued(r->client) > 0;
-    struct pollfd fds[] = {
-            {reads || has_queued ? r->client->fd : -1,
-                    (short)((reads ? POLLIN : 0) | (has_queued ? POLLOUT : 0)),
-                    0},
-            {r->options->out_fd, has_output ? POLLOUT : 0, 0},
-    };
-    int left_ms = client_left_ms(r->deadline_ms);
-    int ready =
-            poll(fds, 2, sleeps ? progress_left_ms(&r->progress, left_ms) : 0);
+    bool writes = client_queued(r->client) > 0;
+    bool has_output = output_pending(&r->output).size > 0;
 
-    if (ready < 0) {
+    fds[NODE].fd = reads || writes ? r->client->fd : -1;
+    fds[NODE].events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
+    fds[READER].fd = r->options->out_fd;
+    fds[READER].events = has_output ? POLLOUT : 0;
+}
+
+/* Waits for whatever can go on; what is confirmed is said before we sleep. */
+static int wait(struct recv *r, struct pollfd fds[static WATCHED])
+{
+    int ready;
+
+    watch(r, fds);
+    ready = poll(fds, WATCHED, 0);
+    if (ready != 0) {
+        return ready;
+    }
+    grant_if_due(r, true);
+    watch(r, fds);
+    return poll(fds, WATCHED,
+            progress_left_ms(&r->progress, client_left_ms(r->deadline_ms)));
+}
+
+static void act_on_reader(struct recv *r, short revents)
+{
+    if ((revents & POLLOUT) != 0) {
+        write_some(r);
+    } else if ((revents & POLLNVAL) != 0) {
+        on_write_failed(r, EBADF);
+    } else if ((revents & (POLLERR | POLLHUP)) != 0) {
+        on_write_failed(r, EPIPE);
+    }
+}
+
+static void wait_and_act(struct recv *r)
+{
+    struct pollfd fds[WATCHED];
+
+    if (wait(r, fds) < 0) {
         return;
     }
-    if (ready == 0 && !sleeps) {
-        grant_if_due(r, true);
-        wait_and_act(r, true);
-        return;
-    }
-    if ((fds[0].revents & POLLOUT) != 0) {
+    if ((fds[NODE].revents & POLLOUT) != 0) {
         flush(r);
     }
-    if (reads && (fds[0].revents & ~POLLOUT) != 0) {
+    /* Reading moves what came in, so not while records are lent from there. */
+    if ((fds[NODE].events & POLLIN) != 0 &&
+            (fds[NODE].revents & ~POLLOUT) != 0) {
         r->client->ended |= client_fill(r->client, NULL) != 0;
     }
-    if ((fds[1].revents & POLLOUT) != 0) {
-        write_some(r);
-    } else if ((fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-        on_write_failed(r, (fds[1].revents & POLLNVAL) != 0 ? EBADF : EPIPE);
-    }
+    act_on_reader(r, fds[READER].revents);
     if (r->state == WAITING && client_left_ms(r->deadline_ms) == 0) {
         on_deadline(r);
     }
@@ -376,7 +403,7 @@ static void run(struct recv *r)
                 r->output.taken_bytes);
         grant_if_due(r, false);
         flush(r);
-        wait_and_act(r, false);
+        wait_and_act(r);
     }
 }
 

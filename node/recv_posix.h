@@ -13,7 +13,8 @@
  * non-blocking: that flag belongs to the open file, not to us, and would stay
  * behind. Instead, where a write could block, we wait with poll until there is
  * room, and then write at most PIPE_BUF bytes, which poll has promised to
- * fit. So the node is heard even while our reader sleeps. */
+ * fit. So we are never stuck in a write, and hear the node while our reader
+ * sleeps, until our one batch is full. */
 #pragma once
 
 #include "node/client_posix.h"

@@ -422,6 +422,38 @@ static void the_nodes_end_comes_behind_what_it_said(void **state)
     assert_non_null(strstr(said, "the node ended before"));
 }
 
+/* What came before the node's end is written, however late it is read. */
+static void the_nodes_end_loses_nothing_that_a_slow_reader_waits_for(
+        void **state)
+{
+    struct recv_options options = usual();
+    struct read_text out = {0};
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    start(&p, &sink, &options);
+    while (sink.sent_bytes < 640 << 10) {
+        put_data(&p, &sink, 630, 100);
+    }
+    while (client_queued(&p.node) > 0 && pump(&p, &sink, &out, 300)) {
+    }
+    out.capacity = sink.sent_records * 101;
+    out.text = malloc(out.capacity);
+    assert_non_null(out.text);
+    while (client_queued(&p.node) > 0) {
+        assert_true(pump(&p, &sink, &out, PEER_PATIENCE_MS));
+    }
+    (void)shutdown(p.node.fd, SHUT_WR);
+    (void)poll(NULL, 0, 100); /* so that it hears of the end while it waits */
+    out.size += peer_read(p.out, out.text + out.size, out.capacity - out.size);
+    check_lines(out.text, out.size, sink.sent_records, 100);
+    free(out.text);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_NO);
+    assert_non_null(strstr(said, "the node ended before"));
+}
+
 static void a_failure_that_is_not_a_sources_is_the_end(void **state)
 {
     static const char *const texts[] = {"a", NULL};
@@ -523,6 +555,8 @@ int main(void)
             cmocka_unit_test(a_closed_pipe_is_noticed_without_a_write),
             cmocka_unit_test(a_lost_source_is_said_behind_all_output),
             cmocka_unit_test(the_nodes_end_comes_behind_what_it_said),
+            cmocka_unit_test(
+                    the_nodes_end_loses_nothing_that_a_slow_reader_waits_for),
             cmocka_unit_test(a_failure_that_is_not_a_sources_is_the_end),
             cmocka_unit_test(waiting_ends_when_its_time_has_passed),
             cmocka_unit_test(its_time_is_for_the_first_source_alone),
