@@ -36,19 +36,35 @@ static bool choose_all(const struct gossip_census *c)
 }
 
 enum urgency {
-    URGENCY_FIRST, /* ourselves and the receiver */
+    URGENCY_SELF,
+    URGENCY_RECEIVER,
     URGENCY_LIVE,
     URGENCY_REST,
     URGENCIES,
 };
 
+enum {
+    CROWD_MIN = 16, /* lines that a digest holds at least */
+};
+
+/* Where not all fit, nobody is told whose line takes the place of many: a
+ * stranger may invent names of 60 KB. */
+static bool is_modest(
+        const struct gossip_census *c, const struct gossip_member *m)
+{
+    return line_bytes(m) <= c->budget_bytes / CROWD_MIN;
+}
+
 static enum urgency urgency_of(
         const struct gossip_census *c, const struct gossip_member *m)
 {
-    if (m->is_self || addr_equal(&m->id.addr, &c->to)) {
-        return URGENCY_FIRST;
+    if (m->is_self) {
+        return URGENCY_SELF;
     }
-    return m->is_live ? URGENCY_LIVE : URGENCY_REST;
+    if (!m->is_live) {
+        return URGENCY_REST;
+    }
+    return addr_equal(&m->id.addr, &c->to) ? URGENCY_RECEIVER : URGENCY_LIVE;
 }
 
 /* Marks those of one urgency as far as they fit, once around from the rotation
@@ -61,7 +77,8 @@ static size_t choose_urgency(
     for (size_t i = 0; i < count; i++) {
         struct gossip_member *m = c->members->list[(*c->rotation + i) % count];
 
-        if (!is_eligible(c, m) || urgency_of(c, m) != urgency) {
+        if (!is_eligible(c, m) || !is_modest(c, m) ||
+                urgency_of(c, m) != urgency) {
             continue;
         }
         if (*bytes + line_bytes(m) > c->budget_bytes) {

@@ -1,10 +1,11 @@
 /* Our digest: a line about everybody we know, or about as many as fit.
  *
  * Members that are scheduled for removal are left out. When the lines do not
- * all fit into the message, we choose: ourselves and the receiver first, then
- * the live, then the dead, each time starting somewhere else, so that in a few
- * rounds everybody has had a line. A member that is left out looks unknown to
- * the receiver, who then offers all it has: wasteful, but correct. */
+ * all fit into the message, we choose: ourselves, the receiver, the others that
+ * are live, then the dead, each time starting somewhere else, so that in a few
+ * rounds everybody has had a line. Only a line that would take a sixteenth of
+ * the message is never chosen. A member that is left out looks unknown to the
+ * receiver, who then offers all it has: wasteful, but correct. */
 #pragma once
 
 #include "gossip/gossip_encode.h"

@@ -532,23 +532,20 @@ static void s12_46_48_a_digest_never_outgrows_its_message(void **context)
     world_close(&w);
 }
 
-static void a_capped_digest_names_everybody_in_turn(void **context)
+/* Of members 1000 to 4999, how many are in at least one of six digests. */
+static size_t count_named(struct world *w, struct gossip *g)
 {
-    struct world w = {0};
-    struct gossip *g = world_add(&w, 1, reference_options());
     static bool seen[4000];
     struct gossip_decoder decoder;
     size_t count = 0;
 
-    (void)context;
     memset(seen, 0, sizeof(seen));
     assert_int_equal(gossip_decoder_init(&decoder), 0);
-    introduce(&w, g, 4000);
     for (int i = 0; i < 6; i++) {
         struct gossip_message m;
 
-        script_deliver(script_begin(GOSSIP_V0, GOSSIP_SYN), &w, g, 9);
-        m = last_sent(w.nodes[0], &decoder);
+        script_deliver(script_begin(GOSSIP_V0, GOSSIP_SYN), w, g, 9);
+        m = last_sent(w->nodes[0], &decoder);
         for (size_t j = 0; j < m.digest_count; j++) {
             char text[32];
             size_t number;
@@ -561,7 +558,118 @@ static void a_capped_digest_names_everybody_in_turn(void **context)
             }
         }
     }
-    assert_int_equal(count, 4000);
+    gossip_decoder_close(&decoder);
+    return count;
+}
+
+static void a_capped_digest_names_everybody_in_turn(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+
+    (void)context;
+    introduce(&w, g, 4000);
+    assert_int_equal(count_named(&w, g), 4000);
+    world_close(&w);
+}
+
+/* Names as long as a datagram, between all the others. */
+static void a_giant_name_keeps_nobody_out_of_a_digest(void **context)
+{
+    static const size_t SIZES[] = {60000, 65443};
+    static char name[65443];
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+
+    (void)context;
+    introduce(&w, g, 4000);
+    memset(name, 'x', sizeof(name));
+    memcpy(name, "node-2500-", 10);
+    for (size_t i = 0; i < 2; i++) {
+        struct gossip_digest_entry line = {.heartbeat = 1};
+        struct script *s = script_begin(GOSSIP_V1, GOSSIP_SYN);
+
+        line.id.node_id = bytes_of(name, SIZES[i]);
+        line.id.addr = addr_of_node(8);
+        assert_true(gossip_encode_digest_entry(&s->encoder, &line));
+        script_deliver(s, &w, g, 9);
+    }
+    assert_int_equal(gossip_member_count(g), 4003);
+    assert_int_equal(count_named(&w, g), 4000);
+    world_close(&w);
+}
+
+static void the_living_come_before_hearsay_in_a_digest(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    struct gossip_decoder decoder;
+
+    (void)context;
+    for (uint64_t heartbeat = 1; heartbeat < 4; heartbeat++) {
+        for (size_t i = 2; i < 20; i++) {
+            hear_heartbeat(&w, g, i, heartbeat);
+        }
+        tick(&w, g, heartbeat * 1000);
+    }
+    assert_int_equal(gossip_live_count(g), 18);
+    introduce(&w, g, 4000);
+    assert_int_equal(gossip_decoder_init(&decoder), 0);
+    for (int i = 0; i < 6; i++) {
+        struct gossip_message m;
+
+        script_deliver(script_begin(GOSSIP_V0, GOSSIP_SYN), &w, g, 2);
+        m = last_sent(w.nodes[0], &decoder);
+        for (size_t k = 1; k < 20; k++) {
+            char name[32];
+            struct gossip_id id = id_of_node(k, name);
+
+            assert_non_null(gossip_digest_find(&m, &id));
+        }
+    }
+    gossip_decoder_close(&decoder);
+    world_close(&w);
+}
+
+/* The receiver's own line, in a cluster of which most is left out. */
+static void the_receiver_is_in_its_digest(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    char name[32];
+    struct gossip_id receiver = id_of_node(4999, name);
+    struct gossip_decoder decoder;
+
+    (void)context;
+    for (uint64_t heartbeat = 1; heartbeat < 4; heartbeat++) {
+        for (size_t i = 1000; i < 5000; i += 500) {
+            struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN);
+
+            for (size_t j = i; j < i + 500; j++) {
+                script_line(s, j, heartbeat, 0, 0);
+            }
+            w.nodes[0]->log_count = 0;
+            script_deliver(s, &w, g, 9999);
+        }
+        w.nodes[0]->log_count = 0;
+        w.now_ms = heartbeat * 1000;
+        gossip_tick(g, w.now_ms);
+    }
+    assert_int_equal(gossip_live_count(g), 4000);
+    w.is_cut = true;
+    assert_int_equal(gossip_decoder_init(&decoder), 0);
+    for (int i = 0; i < 6; i++) {
+        struct gossip_message m;
+        struct gossip_action action;
+
+        while (gossip_next(g, &action)) {
+            /* of no interest here */
+        }
+        script_deliver(script_begin(GOSSIP_V0, GOSSIP_SYN), &w, g, 4999);
+        m = last_sent(w.nodes[0], &decoder);
+        assert_true(m.digest_count < 2000);
+        assert_non_null(gossip_digest_find(&m, &receiver));
+    }
     gossip_decoder_close(&decoder);
     world_close(&w);
 }
@@ -921,6 +1029,9 @@ int main(void)
             cmocka_unit_test(s12_35_an_honest_flood_arrives_in_prefixes),
             cmocka_unit_test(s12_46_48_a_digest_never_outgrows_its_message),
             cmocka_unit_test(a_capped_digest_names_everybody_in_turn),
+            cmocka_unit_test(a_giant_name_keeps_nobody_out_of_a_digest),
+            cmocka_unit_test(the_living_come_before_hearsay_in_a_digest),
+            cmocka_unit_test(the_receiver_is_in_its_digest),
             cmocka_unit_test(strangers_cannot_invent_members_without_end),
             cmocka_unit_test(others_keys_end_at_their_bound),
             cmocka_unit_test(our_own_keys_have_bounds_and_sentences),
