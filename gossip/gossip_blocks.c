@@ -148,19 +148,30 @@ void gossip_blocks_begin(struct gossip_blocks_writer *b, void *memory,
     b->out = writer_of(memory, budget_bytes);
 }
 
+/* What is left to write if none of these plain bytes shrink. */
+static size_t raw_bytes(const struct gossip_blocks_writer *b, size_t plain)
+{
+    size_t blocks = (plain + b->threshold_bytes - 1) / b->threshold_bytes;
+
+    return TAG_AND_LENGTH_BYTES * blocks + plain + END_BYTES;
+}
+
 size_t gossip_blocks_bound(
         const struct gossip_blocks_writer *b, size_t item_bytes)
 {
-    size_t plain = b->pending_size + item_bytes;
-    size_t blocks = (plain + b->threshold_bytes - 1) / b->threshold_bytes;
-
-    return b->out.size + TAG_AND_LENGTH_BYTES * blocks + plain + END_BYTES;
+    return b->out.size + raw_bytes(b, b->pending_size + item_bytes);
 }
 
 bool gossip_blocks_fits(const struct gossip_blocks_writer *b, size_t item_bytes)
 {
     return item_bytes <= GOSSIP_BLOCKS_MAX_BYTES &&
            gossip_blocks_bound(b, item_bytes) <= b->out.capacity;
+}
+
+bool gossip_blocks_fits_alone(
+        const struct gossip_blocks_writer *b, size_t item_bytes)
+{
+    return raw_bytes(b, item_bytes) <= b->out.capacity;
 }
 
 struct writer gossip_blocks_item(

@@ -93,6 +93,10 @@ size_t gossip_blocks_bound(
 bool gossip_blocks_fits(
         const struct gossip_blocks_writer *b, size_t item_bytes);
 
+/* Would it be, if nothing were in the stream yet? */
+bool gossip_blocks_fits_alone(
+        const struct gossip_blocks_writer *b, size_t item_bytes);
+
 /* Where an item that fits is to be written, all of its bytes; then append it.
  * An item that is not appended has not been. */
 struct writer gossip_blocks_item(

@@ -150,7 +150,8 @@ void gossip_ranking_compare(struct gossip_ranking *r,
     }
 }
 
-/* False when the datagram is full. */
+/* Whether others may have their turn: not when the datagram is full. What is
+ * too large for any datagram must not keep everybody else's news out of it. */
 static bool write_candidate(
         struct gossip_delta_writer *w, const struct gossip_candidate *candidate)
 {
@@ -160,7 +161,7 @@ static bool write_candidate(
 
     if (!gossip_delta_try_node(
                 w, &member->id, state->last_gc_version, candidate->floor)) {
-        return false;
+        return gossip_delta_is_too_large(w, &member->id, NULL);
     }
     if (entry == NULL) {
         gossip_delta_try_max_version(w, state->max_version);
@@ -173,7 +174,7 @@ static bool write_candidate(
                 .status = entry->status};
 
         if (!gossip_delta_try_entry(w, &told)) {
-            return false;
+            return gossip_delta_is_too_large(w, &member->id, &told);
         }
     }
     return true;

@@ -8,7 +8,8 @@
  * that are dead here and unknown there go last: the peer is probably about to
  * forget them.) A member is told to its end before the next begins and in
  * version order, so wherever the datagram is full, what has been told is a
- * correct prefix, and the next exchange goes on from there.
+ * correct prefix, and the next exchange goes on from there. What no datagram can
+ * hold is passed over, with all that its member said later.
  *
  * Taking: see kv_state_judge. A delta about a member we have not met through a
  * digest, or about ourselves, is passed over. */

@@ -111,6 +111,19 @@ static size_t node_op_bytes(const struct gossip_id *id)
     return 1 + gossip_id_bytes(id) + 8 + 8;
 }
 
+static size_t entry_op_bytes(const struct gossip_entry *entry)
+{
+    return 1 + 2 + entry->key.size + 2 + entry->value.size + 8 + 1;
+}
+
+bool gossip_delta_is_too_large(const struct gossip_delta_writer *w,
+        const struct gossip_id *id, const struct gossip_entry *entry)
+{
+    size_t op_bytes = entry != NULL ? entry_op_bytes(entry) : 0;
+
+    return !gossip_blocks_fits_alone(w->blocks, node_op_bytes(id) + op_bytes);
+}
+
 static void put_node(struct writer *w, const struct gossip_node_delta *node)
 {
     writer_u8(w, GOSSIP_OP_NODE);
@@ -165,10 +178,9 @@ bool gossip_delta_try_entry(
         struct gossip_delta_writer *w, const struct gossip_entry *entry)
 {
     struct writer item;
-    size_t op_bytes = 1 + 2 + entry->key.size + 2 + entry->value.size + 8 + 1;
 
     assert(entry->version > w->node.max_version);
-    if (!open_op(w, op_bytes, &item)) {
+    if (!open_op(w, entry_op_bytes(entry), &item)) {
         return false;
     }
     writer_u8(&item, GOSSIP_OP_KEY_VALUE);

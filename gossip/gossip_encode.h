@@ -81,6 +81,11 @@ bool gossip_delta_try_entry(
 bool gossip_delta_try_max_version(
         struct gossip_delta_writer *w, uint64_t max_version);
 
+/* Would the Node operation, or that and this entry, be refused by a delta of
+ * this budget that has nothing else in it? Then it always will be. */
+bool gossip_delta_is_too_large(const struct gossip_delta_writer *w,
+        const struct gossip_id *id, const struct gossip_entry *entry);
+
 struct bytes gossip_delta_finish(struct gossip_delta_writer *w);
 
 /* ---- a message ---- */

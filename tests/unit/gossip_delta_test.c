@@ -433,6 +433,67 @@ static void a_reset_is_not_begun_without_room_for_a_key(void **context)
     }
 }
 
+static void put_large(struct gossip_member *m, const char *key, size_t size)
+{
+    uint8_t *value = calloc(1, size);
+
+    assert_non_null(value);
+    assert_int_equal(
+            kv_state_set(&m->state, bytes_text(key), bytes_of(value, size)), 0);
+    free(value);
+}
+
+/* We write nothing so large ourselves, but others may. */
+static void s19_49_what_fits_nowhere_ends_its_node_and_no_other(void **context)
+{
+    struct table *t = *context;
+    struct gossip_member *n[] = {add(t, 1), add(t, 2), add(t, 3)};
+    struct gossip_digest_entry lines[] = {
+            line_of(n[0], 0, 1), line_of(n[1], 0, 1), line_of(n[2], 0, 1)};
+    char text[128];
+    struct gossip_message m;
+
+    for (size_t i = 0; i < 3; i++) {
+        put(n[i], "a", "1");
+        put(n[i], "b", "1");
+    }
+    put_large(n[1], "large", 65480);
+    put(n[1], "after", "1");
+    put(n[2], "c", "1");
+    m = delta_for(t, lines, 3, GOSSIP_DATAGRAM_BYTES - GOSSIP_HEADER_BYTES);
+    describe(&m, text, sizeof(text));
+    assert_int_equal(m.node_count, 3);
+    assert_string_equal(text, "node-2:b@2 node-3:b@2 node-3:c@3 node-1:b@2 ");
+
+    /* What would fit into another datagram is waited for. */
+    m = delta_for(t, lines, 3, 1000);
+    describe(&m, text, sizeof(text));
+    assert_string_equal(text, "node-2:b@2 node-3:b@2 node-3:c@3 node-1:b@2 ");
+}
+
+static void a_name_that_fits_nowhere_keeps_nobody_out(void **context)
+{
+    struct table *t = *context;
+    char *name = malloc(65500);
+    struct gossip_id id = id_of_node(2, (char[32]){0});
+    struct gossip_member *m = add(t, 1);
+    struct gossip_member *giant;
+    struct gossip_message delta;
+    char text[128];
+
+    assert_non_null(name);
+    memset(name, 'n', 65500);
+    id.node_id = bytes_of(name, 65500);
+    giant = gossip_members_add(&t->members, &id, &t->budget, 0);
+    free(name);
+    put(giant, "a", "1");
+    put(m, "a", "1");
+    put(m, "b", "1");
+    delta = delta_for(t, NULL, 0, GOSSIP_DATAGRAM_BYTES - GOSSIP_HEADER_BYTES);
+    describe(&delta, text, sizeof(text));
+    assert_string_equal(text, "node-1:a@1 node-1:b@2 ");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -453,6 +514,8 @@ int main(void)
             CASE(s19_46_who_missed_a_collected_tombstone_is_reset),
             CASE(s19_47_all_collected_leaves_the_version),
             CASE(a_reset_is_not_begun_without_room_for_a_key),
+            CASE(s19_49_what_fits_nowhere_ends_its_node_and_no_other),
+            CASE(a_name_that_fits_nowhere_keeps_nobody_out),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);
