@@ -1,13 +1,9 @@
-/* A stream at its sink's node: its window, and what of it is confirmed.
+/* A stream at its sink's node: what has come, what of it is confirmed, and how
+ * it ends (its window is shuffle/shuffle_window.h's).
  *
  *   OPEN ──MARK DRAIN and all its records──► DRAINED ──► DONE
  *     │
  *     └── FAIL, conviction, silence, newer generation ──► LOST
- *
- * A window is the bytes that the source may send beyond what the sink has
- * confirmed. It begins with 256 KiB, doubles up to `window_bytes` while there
- * is memory, and is never taken back. Records that the local sink has no
- * credit for wait here, in blocks.
  *
  * An OPEN stream whose link breaks is kept for `connect_timeout` × 3 + 1 s: an
  * OPEN of the same source goes on with it. After its end a stream is
@@ -61,9 +57,14 @@ struct shuffle_instream {
     enum shuffle_fail_code fail_code; /* FAILED: what was said */
 };
 
-/* OPEN of a peer, or of ourselves: answers it. False: malformed. */
-bool shuffle_instream_offered(struct shuffle_streams *st, uint32_t link,
-        uint64_t peer, const struct shuffle_wire_open *open);
+/* A stream to that sink, with its first window; NULL when there is no room for
+ * another one. */
+struct shuffle_instream *shuffle_instream_new(struct shuffle_streams *st,
+        const struct shuffle_wire_open *open, struct shuffle_sink *sink);
+
+/* Its frames come by this link from now on, under this number. */
+void shuffle_instream_bind(struct shuffle_streams *st,
+        struct shuffle_instream *in, uint32_t link, uint32_t number);
 
 /* NULL when there is no such stream, or it has ended. */
 struct shuffle_instream *shuffle_instream_find(

@@ -9,6 +9,7 @@
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_source.h"
 #include "shuffle/shuffle_streams.h"
+#include "shuffle/shuffle_window.h"
 
 static void publish(struct shuffle_streams *st)
 {
@@ -244,7 +245,7 @@ static bool joins(struct shuffle_sink *sink, const struct shuffle_instream *in)
 static void note_delivery(struct shuffle_sink *sink,
         struct shuffle_instream *in, uint64_t records, size_t bytes)
 {
-    size_t counted = bytes + shuffle_instream_extra_bytes(in, records);
+    size_t counted = bytes + shuffle_window_extra_bytes(in, records);
 
     if (!joins(sink, in)) {
         assert(sink->deliveries_count < SHUFFLE_DELIVERIES_MAX);

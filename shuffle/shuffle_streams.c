@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shuffle/shuffle_offer.h"
+#include "shuffle/shuffle_opening.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_route.h"
 #include "shuffle/shuffle_send.h"
@@ -344,7 +345,7 @@ static bool to_sink(struct shuffle_streams *st, uint32_t link, uint64_t peer,
     switch (tag) {
     case SHUFFLE_TAG_OPEN:
         return shuffle_wire_decode_open(payload, &open) &&
-               shuffle_instream_offered(st, link, peer, &open);
+               shuffle_opening_answer(st, link, peer, &open);
     case SHUFFLE_TAG_DATA:
         if (!shuffle_wire_decode_data(payload, &data)) {
             return false;
