@@ -67,6 +67,17 @@ struct shuffle_stage *shuffle_stage_of(
     return stage;
 }
 
+struct shuffle_sink *shuffle_stage_next_sink(
+        const struct shuffle_streams *st, const struct shuffle_stage *after)
+{
+    const struct shuffle_stage *s = after == NULL ? st->stages : after->next;
+
+    while (s != NULL && s->sink == NULL) {
+        s = s->next;
+    }
+    return s == NULL ? NULL : s->sink;
+}
+
 void shuffle_stage_close_all(struct shuffle_streams *st)
 {
     while (st->stages != NULL) {

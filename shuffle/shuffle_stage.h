@@ -37,4 +37,9 @@ struct shuffle_stage *shuffle_stage_find(
 struct shuffle_stage *shuffle_stage_of(
         struct shuffle_streams *st, struct bytes name);
 
+/* The first sink of a stage behind `after` (NULL: of all); NULL when there is
+ * none. */
+struct shuffle_sink *shuffle_stage_next_sink(
+        const struct shuffle_streams *st, const struct shuffle_stage *after);
+
 void shuffle_stage_close_all(struct shuffle_streams *st);

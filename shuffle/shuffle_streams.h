@@ -57,6 +57,7 @@
 #include "shuffle/shuffle_sink.h"
 #include "shuffle/shuffle_source.h"
 #include "shuffle/shuffle_stage.h"
+#include "shuffle/shuffle_streams_info.h"
 #include "shuffle/shuffle_wire.h"
 
 enum {
@@ -167,35 +168,6 @@ void shuffle_streams_tick(struct shuffle_streams *st, uint64_t now_ms);
 uint64_t shuffle_streams_deadline_ms(const struct shuffle_streams *st);
 bool shuffle_streams_next(
         struct shuffle_streams *st, struct shuffle_streams_action *action);
-
-/* --- what is known --- */
-
-/* What `weft:sinks` shall say, by ascending name; false beyond the last. The
- * name is borrowed until the next verb. */
-bool shuffle_streams_sink_at(const struct shuffle_streams *st, size_t index,
-        struct bytes *stage, uint64_t *number);
-
-struct shuffle_stage_info {
-    struct bytes name; /* borrowed until the next verb */
-    size_t sources; /* here */
-    size_t sinks; /* here: 0 or 1 */
-    struct shuffle_wire_sinks placement; /* in force here; empty if none */
-    uint64_t records_in; /* from local sources */
-    uint64_t bytes_in;
-    uint64_t records_out; /* to the local sink */
-    uint64_t bytes_out;
-    uint64_t waiting_bytes; /* packed or in windows, not yet handed on */
-    uint64_t longest_without_credit_ms;
-};
-
-/* Stages that have or had a program here, in order of their first; false
- * beyond the last. */
-bool shuffle_streams_stage_at(const struct shuffle_streams *st, size_t index,
-        struct shuffle_stage_info *info);
-
-/* Records sent to the peer, by all sources here, that no sink has confirmed. */
-uint64_t shuffle_streams_unconfirmed(
-        const struct shuffle_streams *st, uint64_t peer);
 
 /* For the parts: `shuffle_streams_tick` has work at `at_ms`. */
 void shuffle_streams_arm(struct shuffle_streams *st, uint64_t at_ms);
