@@ -92,6 +92,7 @@ void client_close(struct client *c)
     (void)close(c->fd);
     free(c->in);
     free(c->out);
+    free(c->whole);
     *c = (struct client){.fd = -1, .out_fd = -1};
 }
 
@@ -311,4 +312,35 @@ int client_answer(struct client *c, uint64_t deadline_ms,
             return rc;
         }
     }
+}
+
+static int keep_piece(struct client *c, struct bytes piece, struct error *err)
+{
+    uint8_t *grown = realloc(c->whole, c->whole_size + piece.size + 1);
+
+    if (grown == NULL) {
+        return error_set(err, ERR_FULL, "no memory for so long an answer");
+    }
+    if (piece.size > 0) {
+        memcpy(grown + c->whole_size, piece.data, piece.size);
+    }
+    c->whole = grown;
+    c->whole_size += piece.size;
+    return 0;
+}
+
+int client_answer_whole(struct client *c, uint64_t deadline_ms,
+        struct client_answer *answer, struct error *err)
+{
+    int rc;
+
+    c->whole_size = 0;
+    do {
+        rc = client_answer(c, deadline_ms, answer, err);
+        if (rc == 0) {
+            rc = keep_piece(c, answer->json, err);
+        }
+    } while (rc == 0 && !answer->last);
+    answer->json = bytes_of(c->whole, c->whole_size);
+    return rc;
 }

@@ -38,6 +38,8 @@ struct client {
     size_t out_end;
     size_t out_capacity;
     uint32_t calls; /* the number of the last CALL */
+    uint8_t *whole; /* of an answer in pieces */
+    size_t whole_size;
 };
 
 /* ERR_NOT_FOUND: no node answers at `path`, with a sentence that says what to
@@ -95,4 +97,10 @@ void client_call(struct client *c, const char *json);
  * CLIENT_UNREAD when the pipe `out_fd` has lost its reader, or ERR_IO when the
  * node ended first. */
 int client_answer(struct client *c, uint64_t deadline_ms,
+        struct client_answer *answer, struct error *err);
+
+/* Waits for all the pieces of one answer, up to the last, and joins them: a
+ * node sends what is too long for one frame in several. `json` is borrowed
+ * until the client is closed. Returns as client_answer does. */
+int client_answer_whole(struct client *c, uint64_t deadline_ms,
         struct client_answer *answer, struct error *err);

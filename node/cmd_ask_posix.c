@@ -77,7 +77,7 @@ static int ask(const struct cli *cli, char *json, show_function *show)
     }
     client_call(&client, json);
     free(json);
-    rc = client_answer(&client, cmd_deadline_ms(cli), &answer, &err);
+    rc = client_answer_whole(&client, cmd_deadline_ms(cli), &answer, &err);
     if (rc != 0) {
         code = say_unanswered(cli, rc, &err);
     } else if (answer.exit != 0) {
@@ -192,7 +192,7 @@ int cmd_health(const struct cli *cli)
         return code;
     }
     client_call(&client, "{\"cmd\":\"health\"}");
-    rc = client_answer(&client, cmd_deadline_ms(cli), &answer, &err);
+    rc = client_answer_whole(&client, cmd_deadline_ms(cli), &answer, &err);
     if (rc != 0) {
         code = say_unanswered(cli, rc, &err);
     } else {

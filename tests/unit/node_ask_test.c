@@ -245,6 +245,28 @@ static void one_question_one_answer(void **state)
     }
 }
 
+static void an_answer_in_pieces_is_joined(void **state)
+{
+    char out[TEXT_BYTES];
+    char err[TEXT_BYTES];
+    struct place place;
+    struct peer p;
+    uint32_t id;
+
+    (void)state;
+    open_place(&place, true);
+    start(&p, &place, "members -o json", "");
+    expect_call(&p, "{\"cmd\":\"members\"}", &id);
+    answer(&p, id, 0, false, "[{\"id\":");
+    answer(&p, id, 0, false, "");
+    answer(&p, id, 0, true, "\"1\"}]");
+    out[peer_read(p.out, out, sizeof(out) - 1)] = '\0';
+    assert_int_equal(peer_end(&p, err, sizeof(err)), 0);
+    assert_string_equal(out, "[{\"id\":\"1\"}]\n");
+    assert_string_equal(err, "");
+    close_place(&place);
+}
+
 static void no_node_is_exit_3_and_names_the_path(void **state)
 {
     static const char *const lines[] = {
@@ -395,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(one_question_one_answer),
+            cmocka_unit_test(an_answer_in_pieces_is_joined),
             cmocka_unit_test(no_node_is_exit_3_and_names_the_path),
             cmocka_unit_test(a_wait_begins_before_the_node_does),
             cmocka_unit_test(a_silent_node_is_told_from_a_long_wait),
