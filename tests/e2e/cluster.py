@@ -17,6 +17,7 @@ import unittest
 
 WEFT = os.environ.get("WEFT", "build/release/weft")
 INTERVAL_MS = 100
+VERBOSE = True  # say how long each wait took
 
 
 class Node:
@@ -171,7 +172,8 @@ def wait_until(what, condition, timeout=30.0, every=0.05):
         value = condition()
         took = time.monotonic() - start
         if value:
-            print(f"    {what}: {took:.2f} s", flush=True)
+            if VERBOSE:
+                print(f"    {what}: {took:.2f} s", flush=True)
             return value
         if took > timeout:
             raise AssertionError(f"{what}: not within {timeout} s")
