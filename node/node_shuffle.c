@@ -30,6 +30,18 @@ static void take_laminar(
     }
 }
 
+/* Of a link on which nobody confirms, what was on the way is in doubt. */
+static void take_down(struct node *n, const struct shuffle_pool_action *action)
+{
+    if (action->dialect == SHUFFLE_WEFT_DIALECT) {
+        shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
+    }
+    if (action->outgoing) {
+        shuffle_streams_laminar_lost(
+                &n->streams, n->now_ms, action->peer, action->text);
+    }
+}
+
 void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
 {
     switch (action->type) {
@@ -49,9 +61,11 @@ void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
         }
         break;
     case SHUFFLE_POOL_DOWN:
-        shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
+        take_down(n, action);
         break;
     case SHUFFLE_POOL_UNREACHABLE:
+        shuffle_streams_laminar_lost(
+                &n->streams, n->now_ms, action->peer, action->text);
         shuffle_streams_unreachable(
                 &n->streams, n->now_ms, action->peer, action->text);
         break;
@@ -84,6 +98,17 @@ static void send_laminar(
 
     shuffle_streams_laminar_sent(
             &n->streams, n->now_ms, action->client, code, err.text);
+}
+
+/* Has all that was queued for the peer been written? */
+static void answer_flush(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    uint32_t link = shuffle_pool_link_to(&n->pool, action->peer);
+    bool is_written = link != 0 && !shuffle_pool_has_output(&n->pool, link);
+
+    shuffle_streams_laminar_sent(&n->streams, n->now_ms, action->client,
+            is_written ? 0 : ERR_FULL, "");
 }
 
 static void publish_sinks(struct node *n)
@@ -176,6 +201,9 @@ void node_streams_action(
         break;
     case SHUFFLE_STREAMS_LAMINAR:
         send_laminar(n, action);
+        break;
+    case SHUFFLE_STREAMS_LAMINAR_FLUSH:
+        answer_flush(n, action);
         break;
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
         shuffle_pool_laminar_pause(&n->pool, n->now_ms, action->on);

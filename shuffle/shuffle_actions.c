@@ -114,6 +114,7 @@ static void lend(struct shuffle_streams_action *action, struct bytes copied)
     case SHUFFLE_STREAMS_CLIENT_CLOSE:
     case SHUFFLE_STREAMS_PUBLISH_SINKS:
     case SHUFFLE_STREAMS_LAMINAR: /* its payload is lent by its source */
+    case SHUFFLE_STREAMS_LAMINAR_FLUSH:
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
         break;
     }

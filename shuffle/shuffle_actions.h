@@ -21,6 +21,7 @@ enum shuffle_streams_action_type {
     SHUFFLE_STREAMS_PUBLISH_SINKS, /* weft:sinks is to be written anew */
     SHUFFLE_STREAMS_PUBLISH_PLACE, /* stage, has_place, sinks */
     SHUFFLE_STREAMS_LAMINAR, /* client, peer, vnode, payload: a frame 05 */
+    SHUFFLE_STREAMS_LAMINAR_FLUSH, /* client, peer: is all for it written? */
     SHUFFLE_STREAMS_LAMINAR_PAUSE, /* on: leave LaminarDB peers unread */
 };
 

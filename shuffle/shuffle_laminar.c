@@ -1,6 +1,7 @@
 #include "shuffle/shuffle_laminar.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -205,6 +206,20 @@ static void ask(
     action.vnode = record.vnode;
     action.payload = record.body;
     source->is_asked = true;
+    source->asked_peer = record.peer;
+    shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
+}
+
+/* Has all of it been written by now? */
+static void ask_written(
+        struct shuffle_streams *st, struct shuffle_laminar_source *source)
+{
+    struct shuffle_streams_action action = {
+            .type = SHUFFLE_STREAMS_LAMINAR_FLUSH,
+            .client = source->client,
+            .peer = source->peer};
+
+    source->is_asked = true;
     shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
 }
 
@@ -222,6 +237,10 @@ static bool go_on(
         ask(st, source);
         return false;
     }
+    if (source->is_drained && source->sent_records > 0 && !source->is_written) {
+        ask_written(st, source);
+        return false;
+    }
     if (source->is_drained) {
         shuffle_tell_done(st, client, source->sent_records);
         shuffle_tell_close(st, client);
@@ -233,6 +252,46 @@ static bool go_on(
         shuffle_tell_read(st, client, true);
     }
     return false;
+}
+
+/* The pool has taken the first record. */
+static void count_sent(
+        struct shuffle_laminar *l, struct shuffle_laminar_source *source)
+{
+    struct block *block = block_list_pop(&source->records);
+
+    if (source->peer != source->asked_peer) {
+        source->peer = source->asked_peer;
+        source->peer_records = 0;
+    }
+    source->peer_records++;
+    source->sent_records++;
+    l->records_in++;
+    l->bytes_in += block->size;
+    block_free(block);
+}
+
+void shuffle_laminar_lost(
+        struct shuffle_streams *st, uint64_t peer, const char *text)
+{
+    struct shuffle_laminar *l = &st->laminar;
+    char count[SHUFFLE_COUNT_BYTES];
+    char sentence[2 * SHUFFLE_SENTENCE_BYTES];
+    size_t i = 0;
+
+    while (i < l->sources_count) {
+        struct shuffle_laminar_source *source = &l->sources[i];
+
+        if (source->peer != peer || source->peer_records == 0) {
+            i++;
+            continue;
+        }
+        (void)snprintf(sentence, sizeof(sentence),
+                "node %llu: %s: between 0 and %s frames may be lost",
+                (unsigned long long)peer, text,
+                shuffle_count_text(source->peer_records, count));
+        fail_source(st, source, SHUFFLE_FAIL_NODE_LOST, sentence);
+    }
 }
 
 void shuffle_laminar_sent(
@@ -249,16 +308,14 @@ void shuffle_laminar_sent(
         return; /* the next flush asks again */
     }
     if (code != 0) {
-        shuffle_tell_fail(
-                st, client, source->sent_records, SHUFFLE_FAIL_NODE_LOST, text);
-        shuffle_tell_close(st, client);
-        remove_source(&st->laminar, source);
+        fail_source(st, source, SHUFFLE_FAIL_NODE_LOST, text);
         return;
     }
-    source->sent_records++;
-    st->laminar.records_in++;
-    st->laminar.bytes_in += source->records.head->size;
-    block_free(block_list_pop(&source->records));
+    if (source->records.head == NULL) {
+        source->is_written = true;
+    } else {
+        count_sent(&st->laminar, source);
+    }
     (void)go_on(st, source);
 }
 

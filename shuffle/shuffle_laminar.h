@@ -10,7 +10,9 @@
  * What a local source writes goes out record by record as the action LAMINAR;
  * the node hands it to the pool and says how that went. While the pool is
  * full the source is left unread and asked again at the end of later turns.
- * Its DONE means that all was handed on, not that it has arrived. */
+ * Its DONE means that the pool has written everything, not that it has arrived;
+ * when the connection breaks before, nobody knows what has, and the source is
+ * told the most that may be lost. */
 #pragma once
 
 #include "base/block.h"
@@ -28,7 +30,11 @@ struct shuffle_laminar_source {
     struct block_list records; /* one a block, not yet handed on */
     uint64_t read_records;
     uint64_t sent_records;
-    bool is_asked; /* the first record is with the node */
+    bool is_asked; /* the node has a record, or the question of the end */
+    bool is_written; /* all of it */
+    uint64_t asked_peer; /* of the record that the node has */
+    uint64_t peer; /* of the latest record that the pool took */
+    uint64_t peer_records; /* that it took for this peer in a row */
     bool is_read; /* what CLIENT_READ last said */
     bool is_drained;
 };
@@ -69,6 +75,10 @@ void shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
         const struct shuffle_wire_vnode_data *data);
 void shuffle_laminar_sent(struct shuffle_streams *st, uint32_t client, int code,
         const char *text);
+
+/* The link to the peer is gone, or could not be made. */
+void shuffle_laminar_lost(
+        struct shuffle_streams *st, uint64_t peer, const char *text);
 
 /* The turn ends. */
 void shuffle_laminar_flush(struct shuffle_streams *st);

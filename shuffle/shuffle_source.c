@@ -195,6 +195,18 @@ void shuffle_source_abandon(
     detach(st, source);
 }
 
+void shuffle_source_give_up(
+        struct shuffle_streams *st, struct shuffle_source *source)
+{
+    if (shuffle_source_counts(source)) {
+        end_failed(st, source, NULL, SHUFFLE_FAIL_SOURCE_LOST,
+                SHUFFLE_FAIL_SOURCE_LOST, "its program has given up");
+        return;
+    }
+    shuffle_tell_close(st, source->client);
+    shuffle_source_abandon(st, source);
+}
+
 void shuffle_source_drain(
         struct shuffle_streams *st, struct shuffle_source *source, bool is_over)
 {

@@ -59,8 +59,12 @@ struct shuffle_source *shuffle_source_find(
 /* It counts: RUNNING or DRAINING. */
 bool shuffle_source_counts(const struct shuffle_source *source);
 
-/* Its program has gone, or says that it gives up. */
+/* Its program has gone. */
 void shuffle_source_abandon(
+        struct shuffle_streams *st, struct shuffle_source *source);
+
+/* Its program says that it gives up: it hears what was confirmed. */
+void shuffle_source_give_up(
         struct shuffle_streams *st, struct shuffle_source *source);
 
 /* Frames of sink nodes. */

@@ -494,7 +494,6 @@ void shuffle_streams_attach(struct shuffle_streams *st, uint64_t now_ms,
 static bool from_source(struct shuffle_streams *st,
         struct shuffle_source *source, uint8_t tag, struct bytes payload)
 {
-    uint32_t client = source->client;
     struct shuffle_wire_fail fail;
 
     switch (tag) {
@@ -506,8 +505,7 @@ static bool from_source(struct shuffle_streams *st,
         if (!shuffle_wire_decode_fail(payload, &fail)) {
             return false;
         }
-        shuffle_source_abandon(st, source);
-        shuffle_tell_close(st, client);
+        shuffle_source_give_up(st, source);
         return true;
     default:
         return false;
@@ -584,6 +582,13 @@ void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
 {
     st->now_ms = now_ms;
     shuffle_laminar_sent(st, client, code, text);
+}
+
+void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const char *text)
+{
+    st->now_ms = now_ms;
+    shuffle_laminar_lost(st, peer, text);
 }
 
 /* ---- turns and time ---- */

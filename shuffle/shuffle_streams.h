@@ -128,10 +128,16 @@ bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
 void shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
         uint64_t peer, const struct shuffle_wire_vnode_data *data);
 
-/* How the LAMINAR action of this client went: 0, or the pool's code and
- * sentence. ERR_FULL: it is asked again at the end of a later turn. */
+/* How the LAMINAR or LAMINAR_FLUSH action of this client went: 0, or a code
+ * with a sentence. ERR_FULL, no room yet or not all written yet: it is asked
+ * again at the end of a later turn. */
 void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t client, int code, const char *text);
+
+/* Our link to a LaminarDB peer has broken, or none could be made; what was on
+ * the way is lost, or not: nobody knows. */
+void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const char *text);
 
 /* --- local programs; the node numbers them, never 0 --- */
 

@@ -38,6 +38,8 @@ struct fixture {
     bool read_on;
     unsigned asked; /* LAMINAR actions */
     int answer; /* what the node says to them */
+    int written; /* and to whether all is written */
+    char fail_text[256];
     uint64_t to_peer;
     uint32_t to_vnode;
     char sent[64]; /* the latest body */
@@ -105,6 +107,8 @@ static void take_client_frame(
     } else if (a->tag == SHUFFLE_TAG_FAIL) {
         assert_true(shuffle_wire_decode_fail(a->payload, &fail));
         f->fail_code = fail.code;
+        (void)snprintf(f->fail_text, sizeof(f->fail_text), "%.*s",
+                (int)fail.text.size, (const char *)fail.text.data);
     } else {
         assert_int_equal(a->tag, SHUFFLE_TAG_DONE);
         f->done = true;
@@ -143,6 +147,10 @@ static void drain(struct fixture *f)
             break;
         case SHUFFLE_STREAMS_LAMINAR:
             hand_on(f, &a);
+            break;
+        case SHUFFLE_STREAMS_LAMINAR_FLUSH:
+            shuffle_streams_laminar_sent(
+                    &f->st, f->now_ms, a.client, f->written, "");
             break;
         case SHUFFLE_STREAMS_LAMINAR_PAUSE:
             f->pauses += a.on ? 1 : -1;
@@ -342,6 +350,41 @@ static void a_full_pool_leaves_the_source_unread(void **state)
     assert_true(f->done);
 }
 
+static void a_source_is_done_when_all_is_written(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    f->written = ERR_FULL;
+    assert_true(give(f, 0, 42, 7, "one"));
+    mark(f, 1);
+    turn(f);
+    turn(f);
+    assert_false(f->done);
+    f->written = 0;
+    turn(f);
+    assert_true(f->done);
+}
+
+static void a_link_that_breaks_leaves_a_range_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    assert_true(give(f, 0, 41, 7, "elsewhere"));
+    assert_true(give(f, 1, 42, 7, "one"));
+    assert_true(give(f, 2, 42, 7, "two"));
+    shuffle_streams_laminar_lost(&f->st, f->now_ms, 43, "reset");
+    drain(f);
+    assert_int_equal(f->fail_code, 0);
+    shuffle_streams_laminar_lost(&f->st, f->now_ms, 42, "reset");
+    drain(f);
+    assert_int_equal(f->fail_code, SHUFFLE_FAIL_NODE_LOST);
+    assert_string_equal(
+            f->fail_text, "node 42: reset: between 0 and 2 frames may be lost");
+    assert_true(f->closed);
+}
+
 static void a_peer_that_cannot_be_had_fails_the_source(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +444,11 @@ int main(void)
                     a_source_names_where_its_records_go, set_up, tear_down),
             cmocka_unit_test_setup_teardown(
                     a_full_pool_leaves_the_source_unread, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_source_is_done_when_all_is_written, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_link_that_breaks_leaves_a_range_in_doubt, set_up,
+                    tear_down),
             cmocka_unit_test_setup_teardown(
                     a_peer_that_cannot_be_had_fails_the_source, set_up,
                     tear_down),

@@ -785,6 +785,7 @@ static inline void h_act(
     case SHUFFLE_STREAMS_OPEN_COUNT:
     case SHUFFLE_STREAMS_PUBLISH_SINKS:
     case SHUFFLE_STREAMS_LAMINAR:
+    case SHUFFLE_STREAMS_LAMINAR_FLUSH:
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
         break;
     }
