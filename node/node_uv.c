@@ -67,6 +67,7 @@ struct process {
     struct seeds_uv seeds;
     struct gossip_uv gossip_uv;
     struct shuffle_uv shuffle_uv;
+    struct addr shuffle_bound;
     struct local_uv local_uv;
     struct node node;
 };
@@ -387,7 +388,6 @@ static void watch_turns(struct process *p)
 
 static int start_shuffle(struct process *p, struct error *err)
 {
-    struct addr bound;
     struct addr advertise;
     int code;
 
@@ -398,10 +398,10 @@ static int start_shuffle(struct process *p, struct error *err)
     p->has_shuffle = true;
     watch_turns(p);
     code = shuffle_uv_listen(
-            &p->shuffle_uv, &p->conf->shuffle.bind, &bound, err);
+            &p->shuffle_uv, &p->conf->shuffle.bind, &p->shuffle_bound, err);
     if (code == 0) {
-        code = advertised(
-                p, &p->conf->shuffle.advertise, &bound, &advertise, err);
+        code = advertised(p, &p->conf->shuffle.advertise, &p->shuffle_bound,
+                &advertise, err);
     }
     if (code == 0) {
         node_listening(&p->node, uv_now(&p->loop), &advertise);
@@ -424,18 +424,26 @@ static void register_peers(struct process *p)
     }
 }
 
+/* Who we are, where, and what we may take: the first lines of the log. */
 static void say_hello(struct process *p)
 {
+    const struct conf *conf = p->conf;
     char gossip[ADDR_TEXT_BYTES];
     char shuffle[ADDR_TEXT_BYTES];
 
     log_line(&p->log, LOG_INFO,
             "weft %s, node %" PRIu64 " (%s), generation %" PRIu64
-            ", cluster %s; gossip %s, shuffle %s, local socket %s",
-            version_text(), p->id, p->name, p->generation,
-            p->conf->cluster.name,
+            ", cluster %s; bound to %s UDP, %s TCP and %s",
+            version_text(), p->id, p->name, p->generation, conf->cluster.name,
             addr_format(gossip_uv_bound(&p->gossip_uv), gossip),
-            addr_format(&p->node.shuffle_addr, shuffle), p->socket);
+            addr_format(&p->shuffle_bound, shuffle), p->socket);
+    log_line(&p->log, LOG_INFO,
+            "others reach us at %s UDP and %s TCP; memory: %" PRIu64
+            " MiB for what travels, %" PRIu64 " MiB for the keys of others",
+            addr_format(&p->node.options.gossip_addr, gossip),
+            addr_format(&p->node.shuffle_addr, shuffle),
+            conf->shuffle.memory_budget_bytes >> 20,
+            conf->kv.max_remote_bytes >> 20);
 }
 
 /* The node and all its sockets; the address is known. */

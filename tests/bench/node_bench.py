@@ -117,10 +117,8 @@ def bench_idle(cluster):
 
 
 def cpu_ms(node):
-    with open(f"/proc/{node.process.pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return 1000 * ticks / os.sysconf("SC_CLK_TCK")
+    with open(f"/proc/{node.process.pid}/schedstat", encoding="ascii") as f:
+        return int(f.read().split()[0]) / 1e6
 
 
 def rss_mib(node):
