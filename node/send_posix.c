@@ -322,7 +322,18 @@ static void on_done(struct send *s, struct bytes payload)
     }
 }
 
-/* Our own reason, if we have given up, is the better one. */
+/* Our own reason is the better one; what it cost, the node knows. */
+static void on_given_up(struct send *s)
+{
+    char taken[HUMANE_BYTES];
+    char sent[HUMANE_BYTES];
+    size_t used = strlen(s->failure.text);
+
+    (void)snprintf(s->failure.text + used, sizeof(s->failure.text) - used,
+            "; %s of %s records are confirmed", humane_count(s->taken, taken),
+            humane_count(s->packer.records, sent));
+}
+
 static void on_fail(struct send *s, struct bytes payload)
 {
     struct shuffle_wire_fail failed;
@@ -331,7 +342,9 @@ static void on_fail(struct send *s, struct bytes payload)
         return;
     }
     s->taken = failed.taken;
-    if (s->state != GIVING_UP) {
+    if (s->state == GIVING_UP) {
+        on_given_up(s);
+    } else {
         fail(s, CLI_EXIT_NO, (const char *)failed.text.data, failed.text.size);
     }
     s->state = ENDED;

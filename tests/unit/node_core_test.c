@@ -684,6 +684,54 @@ static bool comes_to_client(
     return false;
 }
 
+/* A source of two records, one of them confirmed, gives up. */
+static void a_source_that_gives_up_hears_what_was_confirmed(void **context)
+{
+    static uint8_t payload[64 * 1024];
+    static char json[64 * 1024];
+    struct world *w = *context;
+    struct shuffle_wire_result result;
+    struct shuffle_wire_fail fail = {.code = SHUFFLE_FAIL_SOURCE_LOST};
+    uint8_t bytes[SHUFFLE_FAIL_HEAD_BYTES];
+    struct writer writer = writer_of(bytes, sizeof(bytes));
+    struct world_node *a;
+    uint32_t sink;
+    uint32_t source;
+    uint8_t tag;
+    size_t size;
+
+    start_cluster(w, 2);
+    a = w->nodes[0];
+    sink = world_attach(w, w->nodes[1], SHUFFLE_ROLE_SINK, 1, "words");
+    send_counted(w, w->nodes[1], sink, SHUFFLE_TAG_GRANT, 0);
+    world_run(w, 4 * WORLD_INTERVAL_MS);
+    source = world_attach(w, a, SHUFFLE_ROLE_SOURCE, 1, "words");
+    world_run(w, 100);
+    for (uint8_t i = 0; i < 2; i++) {
+        uint8_t data[] = {0, 0, 0, 0, i, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'};
+
+        world_client_send(
+                w, a, source, SHUFFLE_TAG_DATA, bytes_of(data, sizeof(data)));
+    }
+    world_run(w, 100);
+    send_counted(w, w->nodes[1], sink, SHUFFLE_TAG_GRANT, 1);
+    world_run(w, 100);
+    a->clients[source].output.size = 0; /* that it waits, that it is attached */
+    shuffle_wire_encode_fail(&writer, &fail);
+    world_client_send(w, a, source, SHUFFLE_TAG_FAIL, writer_bytes(&writer));
+    world_run(w, 100);
+    expect_result(a, source, &result, json);
+    assert_int_equal(result.id, 0);
+    assert_non_null(strstr(json, "\"confirmed\":1"));
+    assert_true(world_client_frame(a, source, &tag, payload, &size));
+    assert_int_equal(tag, SHUFFLE_TAG_FAIL);
+    assert_true(shuffle_wire_decode_fail(bytes_of(payload, size), &fail));
+    assert_int_equal(fail.code, SHUFFLE_FAIL_SOURCE_LOST);
+    assert_int_equal(fail.taken, 1);
+    assert_true(a->clients[source].is_ended);
+    assert_true(comes_to_client(w->nodes[1], sink, SHUFFLE_TAG_FAIL));
+}
+
 /* The last DONE of a draining node leaves it before its Close does. */
 static void the_last_word_of_a_stream_comes_before_the_leaving(void **context)
 {
@@ -744,6 +792,7 @@ int main(void)
             CASE(calls_are_answered_with_their_exit_code),
             CASE(a_program_that_comes_early_is_attached_when_active),
             CASE(a_record_finds_its_owner_at_first_contact),
+            CASE(a_source_that_gives_up_hears_what_was_confirmed),
             CASE(the_last_word_of_a_stream_comes_before_the_leaving),
     };
 
