@@ -285,8 +285,8 @@ void shuffle_instream_end(struct shuffle_streams *st,
     if (in->link != 0 && state == SHUFFLE_IN_DONE) {
         shuffle_send_done(st, in->link, in->number, in->taken_records);
     } else if (in->link != 0) {
-        shuffle_send_fail(
-                st, in->link, in->number, in->taken_records, code, "");
+        shuffle_send_fail(st, in->link, in->number, in->taken_records, code,
+                shuffle_fail_text(code));
     }
     unbind(st, in);
     shuffle_window_release(st, in);

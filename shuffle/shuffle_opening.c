@@ -131,8 +131,8 @@ static void repeat_end(struct shuffle_streams *st, uint32_t link,
             .limit = in->limit_bytes};
 
     if (in->state == SHUFFLE_IN_FAILED) {
-        shuffle_send_fail(
-                st, link, stream, in->taken_records, in->fail_code, "");
+        shuffle_send_fail(st, link, stream, in->taken_records, in->fail_code,
+                shuffle_fail_text(in->fail_code));
         return;
     }
     shuffle_send_grant(st, link, stream, in->taken_records, in->limit_bytes);
@@ -146,7 +146,8 @@ static void resume(struct shuffle_streams *st, uint32_t link,
 {
     if (in->state == SHUFFLE_IN_LOST) {
         shuffle_send_fail(st, link, open->stream, in->taken_records,
-                SHUFFLE_FAIL_NODE_LOST, "");
+                SHUFFLE_FAIL_NODE_LOST,
+                shuffle_fail_text(SHUFFLE_FAIL_NODE_LOST));
         return;
     }
     if (in->placement_id == open->placement_id) {

@@ -189,6 +189,23 @@ void shuffle_tell_refused(
     shuffle_tell_close(st, client);
 }
 
+const char *shuffle_fail_text(enum shuffle_fail_code code)
+{
+    switch (code) {
+    case SHUFFLE_FAIL_NOT_STARTED:
+        return "the source never counted here";
+    case SHUFFLE_FAIL_SINK_LEFT:
+        return "the sink left";
+    case SHUFFLE_FAIL_NODE_LOST:
+        return "the source was given up";
+    case SHUFFLE_FAIL_DRAINING:
+        return "the node is leaving";
+    case SHUFFLE_FAIL_SOURCE_LOST:
+        return "the source is lost";
+    }
+    return "";
+}
+
 const char *shuffle_count_text(
         uint64_t count, char text[static SHUFFLE_COUNT_BYTES])
 {

@@ -40,6 +40,9 @@ void shuffle_tell_close(struct shuffle_streams *st, uint32_t client);
 void shuffle_tell_refused(
         struct shuffle_streams *st, uint32_t client, const char *text);
 
+/* What a code means, for a FAIL that has nothing more to tell. */
+const char *shuffle_fail_text(enum shuffle_fail_code code);
+
 /* 1041 as "1,041". Returns `text`. */
 const char *shuffle_count_text(
         uint64_t count, char text[static SHUFFLE_COUNT_BYTES]);
