@@ -57,13 +57,25 @@ static void come(struct harness *h)
     h->clients[c].pace = random_pace(h);
 }
 
+/* A program ends: without a word, or with FAIL, as on Ctrl-C. */
 static void go(struct harness *h)
 {
+    static const struct shuffle_wire_fail gives_up = {
+            .code = SHUFFLE_FAIL_SOURCE_LOST};
     size_t c = h->clients_count == 0 ? 0 : below(h, h->clients_count);
+    uint8_t payload[SHUFFLE_FAIL_HEAD_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
 
-    if (h->clients_count > 0) {
-        h_leave(h, c);
+    if (h->clients_count == 0) {
+        return;
     }
+    if (below(h, 2) == 0 && h->clients[c].attached) {
+        shuffle_wire_encode_fail(&w, &gives_up);
+        h_client_frame(h, &h->clients[c], SHUFFLE_TAG_FAIL, writer_bytes(&w));
+        h_drain(h, h->clients[c].node);
+        return;
+    }
+    h_leave(h, c);
 }
 
 static void change_pace(struct harness *h)
