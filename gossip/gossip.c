@@ -56,7 +56,8 @@ static int init_parts(struct gossip *g)
 
     if (gossip_members_init(
                 &g->members, o->members_max, &o->phi, prng_u64(&g->chance)) ||
-            gossip_removed_init(&g->removed, GOSSIP_REMOVED_MAX) ||
+            gossip_removed_init(
+                    &g->removed, GOSSIP_REMOVED_MAX, prng_u64(&g->chance)) ||
             gossip_ranking_init(&g->ranking, o->members_max + 1) ||
             gossip_round_init(&g->round, o->members_max) ||
             gossip_decoder_init(&g->decoder) ||
@@ -387,18 +388,21 @@ static bool is_namesake(const struct gossip *g, const struct gossip_id *id)
     return bytes_equal(id->node_id, g->self->id.node_id);
 }
 
-/* A member not known yet; NULL if it is to stay unknown. */
+/* A member not known yet; NULL if it is to stay unknown. A full table is found
+ * first: whoever floods it makes the most of these calls. */
 static struct gossip_member *meet(
         struct gossip *g, const struct gossip_digest_entry *line)
 {
-    struct gossip_member *m;
+    struct gossip_member *m = NULL;
 
-    if (gossip_removed_refuses(&g->removed, &line->id, line->heartbeat)) {
-        g->counters.refused[GOSSIP_REFUSED_GHOST]++;
-        return NULL;
+    if (!gossip_members_is_full(&g->members)) {
+        if (gossip_removed_refuses(&g->removed, &line->id, line->heartbeat)) {
+            g->counters.refused[GOSSIP_REFUSED_GHOST]++;
+            return NULL;
+        }
+        m = gossip_members_add(
+                &g->members, &line->id, &g->remote_budget, g->now_ms);
     }
-    m = gossip_members_add(
-            &g->members, &line->id, &g->remote_budget, g->now_ms);
     if (m == NULL) {
         g->counters.refused[GOSSIP_REFUSED_MEMBERS_FULL]++;
         return NULL;

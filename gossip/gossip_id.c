@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 enum {
     ITEM_MAX_BYTES = 256,
     OCTETS_IPV4 = 4,
@@ -42,6 +44,20 @@ bool gossip_id_equal(const struct gossip_id *a, const struct gossip_id *b)
     return a->generation == b->generation &&
            bytes_equal(a->node_id, b->node_id) &&
            addr_equal(&a->addr, &b->addr);
+}
+
+uint64_t gossip_id_hash(const struct gossip_id *id)
+{
+    uint8_t memory[8 + 8 + 1 + OCTETS_IPV6 + 2];
+    struct writer w = writer_of(memory, sizeof(memory));
+
+    writer_u64le(&w, hash_xxh3(id->node_id));
+    writer_u64le(&w, id->generation);
+    writer_u8(&w, id->addr.family);
+    writer_put(&w, bytes_of(id->addr.octets, OCTETS_IPV6));
+    writer_u16le(&w, id->addr.port);
+    assert(!w.failed);
+    return hash_xxh3(writer_bytes(&w));
 }
 
 size_t gossip_id_bytes(const struct gossip_id *id)

@@ -32,6 +32,10 @@ int gossip_id_compare(const struct gossip_id *a, const struct gossip_id *b);
 
 bool gossip_id_equal(const struct gossip_id *a, const struct gossip_id *b);
 
+/* All three parts, hashed together. Whoever wants two ids of one hash can make
+ * them; by chance there are none. */
+uint64_t gossip_id_hash(const struct gossip_id *id);
+
 /* The size of the encoded id. */
 size_t gossip_id_bytes(const struct gossip_id *id);
 

@@ -152,16 +152,22 @@ static struct gossip_member *create(const struct gossip_members *t,
     return member;
 }
 
+bool gossip_members_is_full(const struct gossip_members *t)
+{
+    return t->count == t->capacity;
+}
+
 struct gossip_member *gossip_members_add(struct gossip_members *t,
         const struct gossip_id *id, struct budget *budget, uint64_t now_ms)
 {
-    size_t i = gossip_members_place(t, id);
     struct gossip_member *member;
+    size_t i;
 
-    assert(i == t->count || !gossip_id_equal(&t->list[i]->id, id));
-    if (t->count == t->capacity) {
+    if (gossip_members_is_full(t)) {
         return NULL;
     }
+    i = gossip_members_place(t, id);
+    assert(i == t->count || !gossip_id_equal(&t->list[i]->id, id));
     member = create(t, id, budget, prng_u64(&t->chance));
     if (member == NULL) {
         return NULL;

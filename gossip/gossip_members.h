@@ -54,6 +54,9 @@ const struct gossip_member *gossip_members_newest(
 const struct gossip_member *gossip_members_newest_live(
         const struct gossip_members *t, struct bytes name);
 
+/* Is there no room for another? */
+bool gossip_members_is_full(const struct gossip_members *t);
+
 /* Adds a member that is not there yet, whose name is copied; its name and keys
  * are charged to `budget`, borrowed until the member goes. NULL at a bound. */
 struct gossip_member *gossip_members_add(struct gossip_members *t,

@@ -2,15 +2,15 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 
-int gossip_removed_init(struct gossip_removed *r, size_t capacity)
+int gossip_removed_init(
+        struct gossip_removed *r, size_t capacity, uint64_t seed)
 {
     assert(capacity > 0);
     *r = (struct gossip_removed){.capacity = capacity};
+    prng_init(&r->chance, seed);
     r->entries = calloc(capacity, sizeof(r->entries[0]));
     return r->entries != NULL ? 0 : ERR_FULL;
 }
@@ -21,102 +21,59 @@ void gossip_removed_close(struct gossip_removed *r)
     *r = (struct gossip_removed){0};
 }
 
-/* The name's hash and the rest of the identity, hashed together. */
-static uint64_t hash_of(const struct gossip_id *id)
+static struct gossip_removed_entry *find(
+        const struct gossip_removed *r, const struct gossip_id *id)
 {
-    uint8_t memory[48];
-    struct writer w = writer_of(memory, sizeof(memory));
+    uint64_t id_hash = gossip_id_hash(id);
 
-    writer_u64le(&w, hash_xxh3(id->node_id));
-    writer_u64le(&w, id->generation);
-    writer_u8(&w, id->addr.family);
-    writer_put(&w, bytes_of(id->addr.octets, sizeof(id->addr.octets)));
-    writer_u16le(&w, id->addr.port);
-    assert(!w.failed);
-    return hash_xxh3(writer_bytes(&w));
+    /* The node is the first field, so this is its owner. */
+    return (struct gossip_removed_entry *)(void *)kv_tree_find(
+            r->by_hash, bytes_of(&id_hash, sizeof(id_hash)));
 }
 
-/* Where the hash is, or would be. */
-static size_t place_of(const struct gossip_removed *r, uint64_t id_hash)
+static void forget(struct gossip_removed *r, struct gossip_removed_entry *entry)
 {
-    size_t low = 0;
-    size_t high = r->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (r->entries[middle].id_hash < id_hash) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static bool is_at(const struct gossip_removed *r, size_t i, uint64_t id_hash)
-{
-    return i < r->count && r->entries[i].id_hash == id_hash;
-}
-
-static void drop_at(struct gossip_removed *r, size_t i)
-{
+    kv_tree_remove(&r->by_hash, &entry->node);
+    entry->is_used = false;
     r->count--;
-    memmove(&r->entries[i], &r->entries[i + 1],
-            (r->count - i) * sizeof(r->entries[0]));
 }
 
-static void drop_oldest(struct gossip_removed *r)
+void gossip_removed_drop(struct gossip_removed *r, const struct gossip_id *id)
 {
-    size_t oldest = 0;
+    struct gossip_removed_entry *entry = find(r, id);
 
-    for (size_t i = 1; i < r->count; i++) {
-        if (r->entries[i].sequence < r->entries[oldest].sequence) {
-            oldest = i;
-        }
+    if (entry != NULL) {
+        forget(r, entry);
     }
-    drop_at(r, oldest);
 }
 
 void gossip_removed_put(struct gossip_removed *r, const struct gossip_id *id,
         uint64_t heartbeat)
 {
-    uint64_t id_hash = hash_of(id);
-    size_t i;
+    struct gossip_removed_entry *entry = &r->entries[r->next];
 
     gossip_removed_drop(r, id);
-    if (r->count == r->capacity) {
-        drop_oldest(r);
+    if (entry->is_used) {
+        forget(r, entry);
     }
-    i = place_of(r, id_hash);
-    memmove(&r->entries[i + 1], &r->entries[i],
-            (r->count - i) * sizeof(r->entries[0]));
-    r->count++;
-    r->entries[i] = (struct gossip_removed_entry){.id_hash = id_hash,
+    *entry = (struct gossip_removed_entry){.id_hash = gossip_id_hash(id),
             .heartbeat = heartbeat,
-            .sequence = r->next_sequence++};
+            .is_used = true};
+    entry->node.key = bytes_of(&entry->id_hash, sizeof(entry->id_hash));
+    entry->node.priority = prng_u64(&r->chance);
+    kv_tree_insert(&r->by_hash, &entry->node);
+    r->count++;
+    r->next = (r->next + 1) % r->capacity;
 }
 
 bool gossip_removed_refuses(const struct gossip_removed *r,
         const struct gossip_id *id, uint64_t heartbeat)
 {
-    uint64_t id_hash;
-    size_t i;
+    const struct gossip_removed_entry *entry;
 
     if (r->count == 0) {
         return false;
     }
-    id_hash = hash_of(id);
-    i = place_of(r, id_hash);
-    return is_at(r, i, id_hash) && heartbeat <= r->entries[i].heartbeat;
-}
-
-void gossip_removed_drop(struct gossip_removed *r, const struct gossip_id *id)
-{
-    uint64_t id_hash = hash_of(id);
-    size_t i = place_of(r, id_hash);
-
-    if (is_at(r, i, id_hash)) {
-        drop_at(r, i);
-    }
+    entry = find(r, id);
+    return entry != NULL && heartbeat <= entry->heartbeat;
 }

@@ -6,27 +6,34 @@
  * must have made, lets it in again.
  *
  * An identity is remembered by its hash of 64 bits, so that the memory costs
- * the same whatever the names. It holds `capacity` of them; when it is full
- * the one put in first is forgotten, and may then return as a ghost. */
+ * the same whatever the names. It holds the last `capacity` that were put in;
+ * who was put in earlier is forgotten, and may then return as a ghost. All
+ * costs are logarithmic: a whole table of members may expire in one round. */
 #pragma once
 
+#include "base/prng.h"
 #include "gossip/gossip_id.h"
+#include "kv/kv_tree.h"
 
 struct gossip_removed_entry {
+    struct kv_tree_node node; /* by the hash's bytes */
     uint64_t id_hash;
     uint64_t heartbeat;
-    uint64_t sequence; /* when it was put in */
+    bool is_used;
 };
 
 struct gossip_removed {
-    struct gossip_removed_entry *entries; /* ascending id_hash */
-    size_t count;
+    struct gossip_removed_entry *entries; /* a ring */
     size_t capacity;
-    uint64_t next_sequence;
+    size_t next; /* the entry that is put in next, and gives way to it */
+    size_t count; /* entries in use */
+    struct kv_tree_node *by_hash;
+    struct prng chance; /* shapes the tree */
 };
 
 /* Returns 0, or ERR_FULL when there is no memory. `capacity` is at least 1. */
-int gossip_removed_init(struct gossip_removed *r, size_t capacity);
+int gossip_removed_init(
+        struct gossip_removed *r, size_t capacity, uint64_t seed);
 void gossip_removed_close(struct gossip_removed *r);
 
 void gossip_removed_put(struct gossip_removed *r, const struct gossip_id *id,
