@@ -81,11 +81,18 @@ bool gossip_ranking_take(
 
 /* --- offering ---------------------------------------------------------- */
 
+void gossip_ranking_begin(struct gossip_ranking *r)
+{
+    r->count = 0;
+    r->uncounted = GOSSIP_RANK_COUNT_MAX;
+}
+
 void gossip_ranking_offer(struct gossip_ranking *r,
         const struct gossip_member *member, uint64_t floor, bool is_last,
         struct prng *chance)
 {
     struct gossip_candidate candidate = {.member = member, .floor = floor};
+    size_t count;
 
     if (member->state.max_version <= floor) {
         return;
@@ -95,8 +102,9 @@ void gossip_ranking_offer(struct gossip_ranking *r,
         candidate.rank = member->state.max_version;
     } else {
         candidate.class = CLASS_KNOWN;
-        candidate.rank =
-                UINT64_MAX - kv_state_stale_count(&member->state, floor);
+        count = kv_state_stale_count(&member->state, floor, r->uncounted);
+        r->uncounted -= count;
+        candidate.rank = UINT64_MAX - count;
     }
     candidate.tie = prng_u64(chance);
     push(r, &candidate);
@@ -130,7 +138,7 @@ void gossip_ranking_compare(struct gossip_ranking *r,
 {
     size_t at = 0;
 
-    r->count = 0;
+    gossip_ranking_begin(r);
     for (size_t i = 0; i < members->count; i++) {
         const struct gossip_member *member = members->list[i];
         const struct gossip_digest_entry *line = NULL;

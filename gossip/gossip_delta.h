@@ -8,8 +8,12 @@
  * that are dead here and unknown there go last: the peer is probably about to
  * forget them.) A member is told to its end before the next begins and in
  * version order, so wherever the datagram is full, what has been told is a
- * correct prefix, and the next exchange goes on from there. What no datagram can
- * hold is passed over, with all that its member said later.
+ * correct prefix, and the next exchange goes on from there. What no datagram
+ * can hold is passed over, with all that its member said later.
+ *
+ * News are counted up to GOSSIP_RANK_COUNT_MAX in all, lest a digest that is
+ * behind everything make us count everything; beyond that nobody has more
+ * news than others.
  *
  * Taking: see kv_state_judge. A delta about a member we have not met through a
  * digest, or about ourselves, is passed over. */
@@ -32,12 +36,20 @@ struct gossip_ranking {
     struct gossip_candidate *heap;
     size_t count;
     size_t capacity;
+    size_t uncounted; /* entries that may still be counted to rank with */
+};
+
+enum {
+    GOSSIP_RANK_COUNT_MAX = 65536, /* more entries than a delta ever holds */
 };
 
 /* Room for `capacity` candidates. Returns 0, or ERR_FULL when there is no
  * memory. */
 int gossip_ranking_init(struct gossip_ranking *r, size_t capacity);
 void gossip_ranking_close(struct gossip_ranking *r);
+
+/* Begins a new ranking. */
+void gossip_ranking_begin(struct gossip_ranking *r);
 
 /* A member that is offered with a floor, and is a candidate if it has anything
  * above it. `is_last`: after all others. */

@@ -201,10 +201,10 @@ static void stamp(struct kv_state *s, struct kv_entry *entry, uint64_t version,
     kv_state_raise(s, version);
 }
 
-static int store(
-        struct kv_state *s, const struct kv_update *update, uint64_t now_ms)
+/* Over `entry`, which the key has now, or as a new one if that is NULL. */
+static int store(struct kv_state *s, struct kv_entry *entry,
+        const struct kv_update *update, uint64_t now_ms)
 {
-    struct kv_entry *entry = find(s, update->key);
     bool is_new = entry == NULL;
 
     if (is_new) {
@@ -237,13 +237,13 @@ static uint64_t next_version(const struct kv_state *s)
 static int set_as(struct kv_state *s, struct bytes key, struct bytes value,
         enum kv_status status, uint64_t now_ms)
 {
-    const struct kv_entry *entry = find(s, key);
+    struct kv_entry *entry = find(s, key);
 
     if (entry != NULL && entry->status == status &&
             bytes_equal(entry->value, value)) {
         return 0;
     }
-    return store(s,
+    return store(s, entry,
             &(struct kv_update){.key = key,
                     .value = value,
                     .version = next_version(s),
@@ -269,7 +269,7 @@ int kv_state_delete(struct kv_state *s, struct bytes key, uint64_t now_ms)
     if (entry == NULL) {
         return 0;
     }
-    return store(s,
+    return store(s, entry,
             &(struct kv_update){.key = key,
                     .version = next_version(s),
                     .status = KV_DELETE},
@@ -337,28 +337,29 @@ const struct kv_entry *kv_state_newer(const struct kv_entry *entry)
     return entry->after[KV_BY_VERSION];
 }
 
-/* From the newest backwards: the cost is that of what is listed. */
+/* From both ends at once: the cost is that of the shorter side. */
 const struct kv_entry *kv_state_stale(const struct kv_state *s, uint64_t floor)
 {
-    const struct kv_entry *entry = s->orders[KV_BY_VERSION].last;
-    const struct kv_entry *oldest = NULL;
+    const struct kv_entry *old = s->orders[KV_BY_VERSION].first;
+    const struct kv_entry *newest = s->orders[KV_BY_VERSION].last;
 
-    while (entry != NULL && entry->version > floor) {
-        oldest = entry;
-        entry = entry->before[KV_BY_VERSION];
+    while (newest != NULL && newest->version > floor) {
+        if (old->version > floor) {
+            return old;
+        }
+        old = old->after[KV_BY_VERSION];
+        newest = newest->before[KV_BY_VERSION];
     }
-    return oldest;
+    return newest != NULL ? newest->after[KV_BY_VERSION] : NULL;
 }
 
-size_t kv_state_stale_count(const struct kv_state *s, uint64_t floor)
+size_t kv_state_stale_count(
+        const struct kv_state *s, uint64_t floor, size_t count_max)
 {
     const struct kv_entry *entry = s->orders[KV_BY_VERSION].last;
     size_t count = 0;
 
-    if (floor == 0) {
-        return s->entries;
-    }
-    while (entry != NULL && entry->version > floor) {
+    while (entry != NULL && entry->version > floor && count < count_max) {
         count++;
         entry = entry->before[KV_BY_VERSION];
     }
@@ -430,20 +431,18 @@ void kv_state_close(struct kv_state *s)
 int kv_state_receive(struct kv_state *s, uint64_t known,
         const struct kv_update *update, uint64_t now_ms)
 {
-    const struct kv_entry *entry;
+    struct kv_entry *entry;
 
-    if (update->version <= known) {
-        return 0;
-    }
-    if (update->status != KV_SET && update->version <= s->last_gc_version) {
-        kv_state_raise(s, update->version);
+    if (update->version <= known ||
+            (update->status != KV_SET &&
+                    update->version <= s->last_gc_version)) {
         return 0;
     }
     entry = find(s, update->key);
     if (entry != NULL && entry->version >= update->version) {
         return 0;
     }
-    return store(s, update, now_ms);
+    return store(s, entry, update, now_ms);
 }
 
 void kv_state_raise(struct kv_state *s, uint64_t max_version)

@@ -20,8 +20,9 @@
  *
  * Memory: an entry costs KV_ENTRY_BYTES and its key and value, taken from a
  * budget that several states may share. At its end a write is refused with
- * ERR_FULL and changes nothing. Reading and writing one key is logarithmic,
- * listing what is newer than a version is linear in what it lists. */
+ * ERR_FULL and changes nothing. Reading and writing one key is logarithmic;
+ * finding what is newer than a version is linear in what is newer, or in what
+ * is not. */
 #pragma once
 
 #include "base/budget.h"
@@ -124,8 +125,9 @@ const struct kv_entry *kv_state_next(const struct kv_state *s,
 const struct kv_entry *kv_state_stale(const struct kv_state *s, uint64_t floor);
 const struct kv_entry *kv_state_newer(const struct kv_entry *entry);
 
-/* How many `stale` would list. */
-size_t kv_state_stale_count(const struct kv_state *s, uint64_t floor);
+/* How many `stale` would list; counts no further than `count_max`. */
+size_t kv_state_stale_count(
+        const struct kv_state *s, uint64_t floor, size_t count_max);
 
 /* The next change that nobody has asked for yet, in version order: entries
  * that were written or received, tombstones included, as they are now; a key

@@ -28,6 +28,7 @@ static int setup(void **context)
     prng_init(&t->chance, 3);
     assert_int_equal(gossip_members_init(&t->members, 100, &t->phi, 1), 0);
     assert_int_equal(gossip_ranking_init(&t->ranking, 101), 0);
+    gossip_ranking_begin(&t->ranking);
     assert_int_equal(gossip_blocks_writer_init(&t->blocks), 0);
     assert_int_equal(gossip_decoder_init(&t->decoder), 0);
     *context = t;
@@ -184,7 +185,7 @@ static void equals_come_in_any_order(void **context)
     for (int round = 0; round < 400; round++) {
         struct gossip_candidate candidate;
 
-        t->ranking.count = 0;
+        gossip_ranking_begin(&t->ranking);
         for (size_t i = 0; i < 4; i++) {
             offer(t, m[i], 0);
         }

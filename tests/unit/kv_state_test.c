@@ -116,7 +116,7 @@ static void stand_at(
 static void s19_1_an_empty_state_lists_nothing(void **context)
 {
     assert_null(kv_state_stale(state_of(context), 0));
-    assert_int_equal(kv_state_stale_count(state_of(context), 0), 0);
+    assert_int_equal(kv_state_stale_count(state_of(context), 0, 9), 0);
 }
 
 static void s19_2_stale_entries_come_in_ascending_version(void **context)
@@ -132,7 +132,8 @@ static void s19_2_stale_entries_come_in_ascending_version(void **context)
     entry = kv_state_newer(entry);
     assert_true(bytes_equal_text(entry->node.key, "a"));
     assert_null(kv_state_newer(entry));
-    assert_int_equal(kv_state_stale_count(s, 1), 2);
+    assert_int_equal(kv_state_stale_count(s, 1, 9), 2);
+    assert_int_equal(kv_state_stale_count(s, 1, 1), 1);
 }
 
 static void s19_10_the_first_write_has_version_one(void **context)
@@ -344,6 +345,40 @@ static void s19_25_entries_are_taken_whatever_their_order(void **context)
     assert_pair(s, 0, 4);
 }
 
+static void g18_the_newer_of_two_entries_stays(void **context)
+{
+    struct kv_state *s = state_of(context);
+    struct kv_update updates[] = {update("a", "newer", 4, KV_SET),
+            update("a", "older", 3, KV_SET), update("a", "same", 4, KV_SET)};
+    struct kv_delta delta = {.from_version = 1, .max_version = 4};
+
+    set(s, "a", "first");
+    assert_int_equal(apply(s, &delta, updates, 3), KV_APPLY);
+    assert_entry(s, "a", "newer", 4, KV_SET);
+}
+
+/* Each floor between the versions, on the way from either end. */
+static void news_begin_right_above_the_floor(void **context)
+{
+    struct kv_state *s = state_of(context);
+
+    for (uint64_t i = 0; i < 9; i++) {
+        char key[] = {(char)('a' + i), '\0'};
+
+        kv_state_raise(s, 10 * i + 9);
+        set(s, key, "v");
+    }
+    for (uint64_t floor = 0; floor < 100; floor++) {
+        const struct kv_entry *entry = kv_state_stale(s, floor);
+
+        if (floor >= 90) {
+            assert_null(entry);
+        } else {
+            assert_int_equal(entry->version, floor / 10 * 10 + 10);
+        }
+    }
+}
+
 static void s19_26_an_unchanged_value_takes_the_new_version(void **context)
 {
     struct kv_state *s = state_of(context);
@@ -517,14 +552,15 @@ static void s19_38_a_collected_tombstone_is_not_stored(void **context)
     struct kv_state *s = state_of(context);
     struct kv_update updates[] = {update("gone", "", 90, KV_DELETE),
             update("ttl", "x", 91, KV_DELETE_AFTER_TTL),
-            update("kept", "x", 92, KV_SET),
+            update("kept", "x", 92, KV_SET), update("last", "", 120, KV_DELETE),
             update("later", "", 121, KV_DELETE)};
     struct kv_delta delta = {120, 80, 130};
 
     stand_at(s, 120, 80, "key");
-    apply(s, &delta, updates, 4);
+    apply(s, &delta, updates, 5);
     assert_null(versioned(s, "gone"));
     assert_null(versioned(s, "ttl"));
+    assert_null(versioned(s, "last"));
     assert_non_null(versioned(s, "kept"));
     assert_non_null(versioned(s, "later"));
 }
@@ -662,7 +698,7 @@ static void twenty_thousand_keys_in_order_are_quick(void **context)
         snprintf(key, sizeof(key), "key-%06d", i);
         kv_state_delete(s, bytes_text(key), 5);
     }
-    assert_int_equal(kv_state_stale_count(s, 20000), 10000);
+    assert_int_equal(kv_state_stale_count(s, 20000, SIZE_MAX), 10000);
     kv_state_collect(s, 10, 5);
     assert_int_equal(s->entries, 10000);
     assert_pair(s, 30000, 30000);
@@ -691,6 +727,8 @@ int main(void)
             CASE(s19_23_a_ttl_does_not_wake_a_tombstone),
             CASE(s19_24_an_unchanged_ttl_is_not_renewed),
             CASE(s19_25_entries_are_taken_whatever_their_order),
+            CASE(g18_the_newer_of_two_entries_stays),
+            CASE(news_begin_right_above_the_floor),
             CASE(s19_26_an_unchanged_value_takes_the_new_version),
             CASE(s19_27_a_delta_from_the_future_changes_nothing),
             CASE(s19_28_an_entry_behind_a_collection_is_taken),
