@@ -10,9 +10,7 @@ static struct gossip_digest_entry line_about(const struct gossip_member *m)
 
 static size_t line_bytes(const struct gossip_member *m)
 {
-    struct gossip_digest_entry line = line_about(m);
-
-    return gossip_digest_entry_bytes(&line);
+    return gossip_digest_entry_bytes(&m->id);
 }
 
 static bool is_eligible(
@@ -77,8 +75,8 @@ static size_t choose_urgency(
     for (size_t i = 0; i < count; i++) {
         struct gossip_member *m = c->members->list[(*c->rotation + i) % count];
 
-        if (!is_eligible(c, m) || !is_modest(c, m) ||
-                urgency_of(c, m) != urgency) {
+        if (urgency_of(c, m) != urgency || !is_eligible(c, m) ||
+                !is_modest(c, m)) {
             continue;
         }
         if (*bytes + line_bytes(m) > c->budget_bytes) {
@@ -117,9 +115,13 @@ void gossip_census_write(
     }
     for (size_t i = 0; i < census->members->count; i++) {
         const struct gossip_member *m = census->members->list[i];
-        struct gossip_digest_entry line = line_about(m);
+        struct gossip_digest_entry line;
 
-        if (m->is_chosen && !gossip_encode_digest_entry(e, &line)) {
+        if (!m->is_chosen) {
+            continue;
+        }
+        line = line_about(m);
+        if (!gossip_encode_digest_entry(e, &line)) {
             return;
         }
     }

@@ -18,14 +18,14 @@ int gossip_decoder_init(struct gossip_decoder *d)
     *d = (struct gossip_decoder){
             .digest = malloc(GOSSIP_DIGEST_MAX * sizeof(*d->digest)),
             .nodes = malloc(GOSSIP_NODES_MAX * sizeof(*d->nodes)),
-            .node_ids = malloc(GOSSIP_NODES_MAX * sizeof(*d->node_ids)),
+            .node_hashes = malloc(GOSSIP_NODES_MAX * sizeof(*d->node_hashes)),
             .entries = malloc(GOSSIP_ENTRIES_MAX * sizeof(*d->entries)),
     };
     if (gossip_blocks_reader_init(&d->digest_blocks, GOSSIP_PLAIN_MAX_BYTES) !=
                     0 ||
             gossip_blocks_reader_init(
                     &d->delta_blocks, GOSSIP_PLAIN_MAX_BYTES) != 0 ||
-            d->digest == NULL || d->nodes == NULL || d->node_ids == NULL ||
+            d->digest == NULL || d->nodes == NULL || d->node_hashes == NULL ||
             d->entries == NULL) {
         gossip_decoder_close(d);
         return ERR_FULL;
@@ -36,7 +36,7 @@ int gossip_decoder_init(struct gossip_decoder *d)
 void gossip_decoder_close(struct gossip_decoder *d)
 {
     free(d->entries);
-    free(d->node_ids);
+    free(d->node_hashes);
     free(d->nodes);
     free(d->digest);
     gossip_blocks_reader_close(&d->delta_blocks);
@@ -287,14 +287,48 @@ static void cut_empty_node(struct delta *delta)
     }
 }
 
+/* Lets the number at `root` sink until no child of its heap is greater. */
+static void sink(uint64_t *numbers, size_t root, size_t count)
+{
+    uint64_t held = numbers[root];
+    size_t child;
+
+    while ((child = 2 * root + 1) < count) {
+        child += child + 1 < count && numbers[child + 1] > numbers[child];
+        if (numbers[child] <= held) {
+            break;
+        }
+        numbers[root] = numbers[child];
+        root = child;
+    }
+    numbers[root] = held;
+}
+
+/* Heapsort: n log n whatever the numbers are, for strangers choose them. */
+static void sort(uint64_t *numbers, size_t count)
+{
+    for (size_t root = count / 2; root-- > 0;) {
+        sink(numbers, root, count);
+    }
+    for (size_t end = count; end-- > 1;) {
+        uint64_t greatest = numbers[0];
+
+        numbers[0] = numbers[end];
+        numbers[end] = greatest;
+        sink(numbers, 0, end);
+    }
+}
+
+/* By their hashes: who contrives two members of one hash has made nothing but
+ * a message that is dropped. */
 static bool is_any_twice(struct gossip_decoder *d, size_t node_count)
 {
     for (size_t i = 0; i < node_count; i++) {
-        d->node_ids[i] = d->nodes[i].id;
+        d->node_hashes[i] = gossip_id_hash(&d->nodes[i].id);
     }
-    gossip_id_sort(d->node_ids, node_count, sizeof(*d->node_ids));
+    sort(d->node_hashes, node_count);
     for (size_t i = 1; i < node_count; i++) {
-        if (gossip_id_equal(&d->node_ids[i - 1], &d->node_ids[i])) {
+        if (d->node_hashes[i - 1] == d->node_hashes[i]) {
             return true;
         }
     }

@@ -40,7 +40,7 @@ struct gossip_decoder {
     struct gossip_blocks_reader delta_blocks;
     struct gossip_digest_entry *digest; /* GOSSIP_DIGEST_MAX of them */
     struct gossip_node_delta *nodes; /* GOSSIP_NODES_MAX of them */
-    struct gossip_id *node_ids; /* GOSSIP_NODES_MAX, to find one sent twice */
+    uint64_t *node_hashes; /* GOSSIP_NODES_MAX, to find a member sent twice */
     struct gossip_entry *entries; /* GOSSIP_ENTRIES_MAX of them */
 };
 

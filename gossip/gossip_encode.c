@@ -12,9 +12,9 @@ enum {
 
 /* ---- a digest ---- */
 
-size_t gossip_digest_entry_bytes(const struct gossip_digest_entry *entry)
+size_t gossip_digest_entry_bytes(const struct gossip_id *id)
 {
-    return gossip_id_bytes(&entry->id) + 8 + 8 + 8;
+    return gossip_id_bytes(id) + 8 + 8 + 8;
 }
 
 void gossip_digest_begin(struct gossip_digest_writer *w,
@@ -72,7 +72,7 @@ static bool try_v1(struct gossip_digest_writer *w,
 bool gossip_digest_try(
         struct gossip_digest_writer *w, const struct gossip_digest_entry *entry)
 {
-    size_t entry_bytes = gossip_digest_entry_bytes(entry);
+    size_t entry_bytes = gossip_digest_entry_bytes(&entry->id);
     bool is_taken = w->version == GOSSIP_V0 ? try_v0(w, entry, entry_bytes)
                                             : try_v1(w, entry, entry_bytes);
 

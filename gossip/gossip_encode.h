@@ -39,8 +39,8 @@ struct gossip_digest_writer {
     size_t plain_bytes;
 };
 
-/* The size of an entry in the plain digest. */
-size_t gossip_digest_entry_bytes(const struct gossip_digest_entry *entry);
+/* The size of an entry about this member in the plain digest. */
+size_t gossip_digest_entry_bytes(const struct gossip_id *id);
 
 /* Writes to `memory`, borrowed until finish, at most `budget_bytes`: at least
  * 2, and at most GOSSIP_BLOCKS_MAX_BYTES. */
