@@ -286,6 +286,7 @@ static void s19_71_a_ghost_needs_a_higher_heartbeat(void **context)
     assert_int_equal(gossip_counters(g)->refused[GOSSIP_REFUSED_GHOST], 1);
     hear_heartbeat(&w, g, 2, 8);
     assert_non_null(member_of(g, 2));
+    assert_int_equal(g->removed.count, 0);
     world_close(&w);
 }
 
@@ -398,6 +399,94 @@ static void a_late_observer_judges_nobody(void **context)
     world_close(&w);
 }
 
+/* The time away is taken off a silence once, and an interval of listening comes
+ * before the judgement. */
+static void who_comes_back_listens_before_it_judges(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct addr from = addr_of_node(9);
+    struct gossip *g;
+    uint64_t heartbeat = 1;
+
+    (void)context;
+    o.late_intervals = 2;
+    o.phi.prior_ms = 1000;
+    g = world_add(&w, 1, o);
+    hear_heartbeat(&w, g, 2, 1);
+    for (int i = 0; i < 20; i++) {
+        hear_regularly(&w, g, 2, &heartbeat, 1000, 1);
+        evaluate(&w, g);
+    }
+    for (int i = 0; i < 7; i++) {
+        pass(&w, 1000);
+        evaluate(&w, g);
+    }
+    /* It would be dead in a second; we are away from the next round on. */
+    pass(&w, 1000 + 60000);
+    for (int i = 0; i < 3; i++) {
+        gossip_receive(g, w.now_ms, &from, bytes_text("junk"));
+        pass(&w, 1);
+    }
+    evaluate(&w, g);
+    assert_int_equal(w.now_ms - member_of(g, 2)->phi.last_news_ms, 8003);
+    assert_true(is_live(g, 2));
+    pass(&w, 900);
+    evaluate(&w, g);
+    assert_true(is_live(g, 2));
+    pass(&w, 100);
+    evaluate(&w, g);
+    assert_false(is_live(g, 2));
+    world_close(&w);
+}
+
+/* Between rounds too: news that shrinks the mean may bring a deadline closer. */
+static void no_deadline_is_missed(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct gossip *g;
+    uint64_t heartbeat = 1;
+
+    (void)context;
+    o.interval_ms = 100000;
+    g = world_add(&w, 1, o); /* its first round is due */
+    hear_heartbeat(&w, g, 2, 1);
+    hear_regularly(&w, g, 2, &heartbeat, 10000, 2);
+    evaluate(&w, g);
+    assert_true(is_live(g, 2));
+    for (int i = 0; i < 5; i++) {
+        hear_regularly(&w, g, 2, &heartbeat, 1, 1);
+        assert_true(gossip_deadline_ms(g) <=
+                    gossip_phi_deadline_ms(&member_of(g, 2)->phi));
+    }
+    world_close(&w);
+}
+
+static void only_the_last_of_life_and_death_is_told(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    struct gossip_action action;
+    uint64_t heartbeat = 1;
+    size_t deaths = 0;
+
+    (void)context;
+    hear_heartbeat(&w, g, 2, 1);
+    hear_regularly(&w, g, 2, &heartbeat, 500, 3);
+    gossip_tick(g, w.now_ms);
+    assert_true(is_live(g, 2));
+    pass(&w, 100000);
+    gossip_tick(g, w.now_ms);
+    assert_false(is_live(g, 2));
+    while (gossip_next(g, &action)) {
+        assert_int_not_equal(action.kind, GOSSIP_LIVE);
+        deaths += action.kind == GOSSIP_DEAD ? 1 : 0;
+    }
+    assert_int_equal(deaths, 1);
+    world_close(&w);
+}
+
 static void a_twin_that_lives_elsewhere_is_told(void **context)
 {
     struct world w = {0};
@@ -466,6 +555,9 @@ int main(void)
             cmocka_unit_test(s19_122_the_memory_holds_five_thousand),
             cmocka_unit_test(a_member_is_judged_at_its_own_deadline),
             cmocka_unit_test(a_late_observer_judges_nobody),
+            cmocka_unit_test(who_comes_back_listens_before_it_judges),
+            cmocka_unit_test(no_deadline_is_missed),
+            cmocka_unit_test(only_the_last_of_life_and_death_is_told),
             cmocka_unit_test(a_twin_that_lives_elsewhere_is_told),
             cmocka_unit_test(a_silent_higher_generation_of_us_is_told_once),
     };

@@ -121,6 +121,24 @@ static void s19_63_64_mean_and_phi_to_the_digit(void **context)
     assert_near(gossip_phi_at(&d.phi, 117000), 4000.0 / (12000.0 / 6));
 }
 
+static void a_gap_of_just_the_longest_interval_counts(void **context)
+{
+    static const struct {
+        uint64_t gap_ms;
+        size_t gaps;
+    } ROWS[] = {{9999, 1}, {10000, 1}, {10001, 0}};
+
+    (void)context;
+    for (size_t i = 0; i < 3; i++) {
+        struct detector d;
+
+        init(&d);
+        gossip_phi_news(&d.phi, 0);
+        gossip_phi_news(&d.phi, ROWS[i].gap_ms);
+        assert_int_equal(d.phi.gap_count, ROWS[i].gaps);
+    }
+}
+
 static void s19_65_the_ring_holds_the_last_gaps(void **context)
 {
     struct detector d;
@@ -219,6 +237,7 @@ int main(void)
             cmocka_unit_test(s19_61_the_prior_dominates_at_first),
             cmocka_unit_test(s19_62_a_thousand_gaps_outweigh_the_prior),
             cmocka_unit_test(s19_63_64_mean_and_phi_to_the_digit),
+            cmocka_unit_test(a_gap_of_just_the_longest_interval_counts),
             cmocka_unit_test(s19_65_the_ring_holds_the_last_gaps),
             cmocka_unit_test(the_silence_until_death_shrinks_with_experience),
             cmocka_unit_test(the_deadline_is_the_first_moment_of_death),

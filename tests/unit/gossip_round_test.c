@@ -122,6 +122,24 @@ static void s19_88_one_live_a_dead_one_and_a_seed(void **context)
     assert_in_range(with_seed, DRAWS * 2 / 5 - 150, DRAWS * 2 / 5 + 150);
 }
 
+/* While fewer are live than there are seeds, even a seed that is live does not
+ * do: islands find together so. */
+static void a_seed_is_asked_until_as_many_are_live(void **context)
+{
+    struct draw *d = *context;
+    size_t with_seed = 0;
+
+    for (int i = 0; i < DRAWS; i++) {
+        draw(d, "1", "", "123");
+        assert_int_equal(d->count, 2);
+        draw(d, "12", "", "12");
+        assert_int_equal(d->count, 2);
+        draw(d, "1", "45", "12");
+        with_seed += d->count == 3 ? 1 : 0;
+    }
+    assert_in_range(with_seed, DRAWS * 2 / 3 - 150, DRAWS * 2 / 3 + 150);
+}
+
 static void s19_89_nobody_live_means_the_seed_always(void **context)
 {
     struct draw *d = *context;
@@ -281,6 +299,7 @@ int main(void)
             DRAW(s19_86_a_dead_one_at_times_and_no_seed_that_is_live),
             DRAW(s19_87_three_of_five_and_nothing_else),
             DRAW(s19_88_one_live_a_dead_one_and_a_seed),
+            DRAW(a_seed_is_asked_until_as_many_are_live),
             DRAW(s19_89_nobody_live_means_the_seed_always),
             DRAW(addresses_count_once),
             cmocka_unit_test(s19_83_a_seed_is_asked_at_once),
