@@ -333,6 +333,9 @@ static bool judge_stream(
         return true;
     }
     if (counts && is_silent(st, out)) {
+        /* It may wake up, and then need not wait for more of us. */
+        shuffle_outstream_fail(st, out, SHUFFLE_FAIL_SOURCE_LOST,
+                "it had given up this silent node");
         fail_node(st, out, SHUFFLE_FAIL_NODE_LOST, "is dead");
         return true;
     }
