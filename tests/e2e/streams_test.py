@@ -710,6 +710,142 @@ class EndsOfNodes(ClusterTest, Stories):
         self.assertEqual(b.process.returncode, DONE)
 
 
+class UnderLoad(ClusterTest, Stories):
+    """The same ends while records are flowing as fast as they can."""
+
+    def flowing(self, feed):
+        """A source on node 1 that `feed` writes to, sinks on the others."""
+        nodes = self.cluster.start(3, **FAST)
+        sinks = [self.recv(n) for n in nodes[1:]]
+        self.sinks_on(nodes[0], nodes[1:])
+        source = self.source(nodes[0], "--sinks", "2", "-o", "json")
+        threading.Thread(target=feed, args=(source.stdin,), daemon=True).start()
+        wait_until("records flow", lambda: all(len(s.out()) > 500000 for s in sinks))
+        return nodes, source, sinks
+
+    @staticmethod
+    def fast(stdin):
+        """Numbers, as fast as they are taken."""
+        with subprocess.Popen(["seq", "1", "1000000000"], stdout=stdin) as numbers:
+            stdin.close()
+            numbers.wait()
+
+    @staticmethod
+    def steady(stdin):
+        """Numbers, 50,000 a second, for tests that take seconds."""
+        try:
+            for i in range(1, 10**9, 500):
+                stdin.write(joined(b"%040d" % n for n in range(i, i + 500)))
+                stdin.flush()
+                time.sleep(0.01)
+        except (BrokenPipeError, ValueError):
+            pass
+
+    def check_kept(self, sink):
+        """What a sink wrote: in order, nothing twice, as many as it says."""
+        self.assertEqual(sink.wait(), NO)
+        kept = [int(line) for line in sink.lines()]
+        self.assertTrue(all(a < b for a, b in zip(kept, kept[1:])), "order")
+        self.assertEqual(self.lost(sink.said()), [(1, len(kept))])
+        return kept
+
+    def report(self, source):
+        """Of a source that failed: its report, by sink node."""
+        self.assertEqual(source.wait(), NO)
+        report = json.loads(source.out())
+        rows = {int(row["node"]): row for row in report["sinks"]}
+        self.assertEqual(sum(r["confirmed"] for r in rows.values()), report["confirmed"])
+        print(f"    {report['confirmed']} of {report['records']} confirmed", flush=True)
+        return rows
+
+    def test_a_source_is_killed(self):
+        _, source, sinks = self.flowing(self.fast)
+        source.process.kill()
+        kept = [self.check_kept(sink) for sink in sinks]
+        together = sorted(kept[0] + kept[1])
+        self.assertEqual(together, list(range(1, len(together) + 1)))
+
+    def test_a_source_is_interrupted(self):
+        _, source, sinks = self.flowing(self.fast)
+        source.process.send_signal(signal.SIGINT)
+        rows = self.report(source)
+        self.assertRegex(source.said(), r"interrupted; [\d,]+ of [\d,]+ records are confirmed")
+        for number_, sink in zip((2, 3), sinks):
+            self.assertLessEqual(rows[number_]["confirmed"], len(self.check_kept(sink)))
+
+    def test_a_sink_is_killed(self):
+        _, source, (killed, kept) = self.flowing(self.fast)
+        killed.process.kill()
+        rows = self.report(source)
+        self.assertRegex(source.said(), r"the sink of \S+ on node 2 left")
+        missing, sent = self.counts(source.said())
+        self.assertEqual((sent, sent - missing), (rows[2]["records"], rows[2]["confirmed"]))
+        self.assertLessEqual(rows[2]["confirmed"], killed.out().count(b"\n"))
+        self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
+
+    def test_the_node_of_a_sink_is_killed(self):
+        (_, b, _), source, (gone, kept) = self.flowing(self.fast)
+        b.kill()
+        rows = self.report(source)
+        self.assertEqual(gone.wait(), NO)
+        self.assertLessEqual(rows[2]["confirmed"], gone.out().count(b"\n"))
+        self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
+
+    def test_the_node_of_a_source_is_killed(self):
+        (a, _, _), source, sinks = self.flowing(self.fast)
+        a.kill()
+        self.assertEqual(source.wait(), NO)
+        for sink in sinks:
+            self.check_kept(sink)
+
+    def test_sigterm_at_the_node_of_a_source(self):
+        (a, _, _), source, sinks = self.flowing(self.steady)
+        start = time.monotonic()
+        self.assertEqual(a.stop(), DONE)
+        self.assertLess(time.monotonic() - start, 8.5)
+        rows = self.report(source)
+        for number_, sink in zip((2, 3), sinks):
+            self.assertLessEqual(rows[number_]["confirmed"], len(self.check_kept(sink)))
+
+    def test_sigterm_at_the_node_of_a_sink(self):
+        (_, b, _), source, (left, kept) = self.flowing(self.steady)
+        start = time.monotonic()
+        self.assertEqual(b.stop(), DONE)
+        self.assertLess(time.monotonic() - start, 8.5)
+        rows = self.report(source)
+        self.assertEqual(left.wait(), NO)
+        self.assertLessEqual(rows[2]["confirmed"], left.out().count(b"\n"))
+        self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
+
+    def test_a_node_that_is_stopped_for_a_while_loses_nothing(self):
+        (a, b, c), source, sinks = self.flowing(self.fast)
+        b.signal(signal.SIGSTOP)
+        wait_until("it is missed", lambda: a.live() == [1, 3])
+        time.sleep(1)
+        b.signal(signal.SIGCONT)
+        agree([a, b, c], [1, 2, 3])
+        size = len(sinks[0].out())
+        wait_until("records flow again", lambda: len(sinks[0].out()) > size + 500000)
+        source.process.kill()
+        kept = [self.check_kept(sink) for sink in sinks]
+        together = sorted(kept[0] + kept[1])
+        self.assertEqual(together, list(range(1, len(together) + 1)))
+
+    def test_a_node_that_stays_stopped_is_given_up(self):
+        (_, b, _), source, (stopped, kept) = self.flowing(self.fast)
+        b.signal(signal.SIGSTOP)
+        start = time.monotonic()
+        rows = self.report(source)
+        print(f"    the source knows: {time.monotonic() - start:.2f} s", flush=True)
+        self.assertIn("node 2", source.said())
+        self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
+        b.signal(signal.SIGCONT)
+        start = time.monotonic()
+        self.check_kept(stopped)
+        self.assertLess(time.monotonic() - start, 15, "it is told when it wakes up")
+        self.assertLessEqual(rows[2]["confirmed"], len(stopped.lines()))
+
+
 class Crosswise(ClusterTest, Stories):
     def pipe(self, node, takes, gives):
         """`recv takes | cat | send gives` on one node."""
