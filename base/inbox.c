@@ -2,6 +2,11 @@
 
 #include <assert.h>
 
+enum {
+    ROOM_MIN_BYTES =
+            64 * 1024, /* for less, a read that brings more is better */
+};
+
 void inbox_init(struct inbox *in, struct block_pool *shorts, size_t max_payload)
 {
     *in = (struct inbox){
@@ -21,6 +26,15 @@ void inbox_feed(struct inbox *in, struct bytes bytes)
     assert(in->rest.size == 0);
     assert(in->long_bytes == 0 || in->reserved);
     in->rest = bytes;
+}
+
+uint8_t *inbox_room(struct inbox *in, size_t *size)
+{
+    if (!in->reserved || in->lent) {
+        return NULL;
+    }
+    *size = in->long_bytes - in->partial->size;
+    return *size < ROOM_MIN_BYTES ? NULL : block_end(in->partial);
 }
 
 static void give_back(struct inbox *in)
@@ -53,10 +67,15 @@ static bool make_room(struct inbox *in, struct block_pool *pool, size_t bytes)
     return true;
 }
 
-/* Moves `bytes` from the read into the partial frame, which has room. */
+/* Moves `bytes` from the read into the partial frame, which has room; they may
+ * be where they belong already. */
 static void keep(struct inbox *in, size_t bytes)
 {
-    block_append(in->partial, bytes_of(in->rest.data, bytes));
+    if (in->rest.data == block_end(in->partial)) {
+        block_grow(in->partial, bytes);
+    } else {
+        block_append(in->partial, bytes_of(in->rest.data, bytes));
+    }
     in->rest = bytes_skip(in->rest, bytes);
 }
 

@@ -56,6 +56,11 @@ void inbox_close(struct inbox *in);
  * What was fed before must have been used up by then: asserted. */
 void inbox_feed(struct inbox *in, struct bytes bytes);
 
+/* Where the next bytes may be read to so that they need no copy: the rest of a
+ * long frame that has its memory. NULL when there is none such; any buffer will
+ * do then. What was read there is fed as usual. */
+uint8_t *inbox_room(struct inbox *in, size_t *size);
+
 enum inbox_status inbox_next(struct inbox *in, struct frame *frame);
 
 /* Takes memory for the whole of the long frame that was announced from `pool`;

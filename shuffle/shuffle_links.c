@@ -849,6 +849,14 @@ bool shuffle_links_next(
     return false;
 }
 
+uint8_t *shuffle_pool_room(
+        const struct shuffle_pool *pool, uint32_t number, size_t *size)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, number);
+
+    return link == NULL ? NULL : inbox_room(&link->in, size);
+}
+
 void shuffle_pool_received(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t number, struct bytes bytes)
 {

@@ -188,13 +188,23 @@ static void ask_for_more(struct shuffle_uv *self)
 
 /* --- reading --- */
 
+/* Into the shared buffer, or straight to where the rest of a long frame
+ * belongs. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct shuffle_uv_conn *conn = handle->data;
+    struct shuffle_uv *self = conn->self;
+    size_t size = SHUFFLE_UV_READ_BYTES;
+    uint8_t *room = shuffle_pool_room(self->pool, conn->link, &size);
 
     (void)suggested;
-    *buffer =
-            uv_buf_init((char *)conn->self->read_buffer, SHUFFLE_UV_READ_BYTES);
+    if (room == NULL) {
+        room = self->read_buffer;
+        size = SHUFFLE_UV_READ_BYTES;
+    } else if (size > SHUFFLE_UV_TURN_LINK_BYTES) {
+        size = SHUFFLE_UV_TURN_LINK_BYTES;
+    }
+    *buffer = uv_buf_init((char *)room, (unsigned)size);
 }
 
 /* The turn has brought enough from this connection, or from all. */

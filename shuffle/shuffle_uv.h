@@ -23,7 +23,7 @@
 #include "shuffle/shuffle_pool.h"
 
 enum {
-    SHUFFLE_UV_READ_BYTES = 128 * 1024,
+    SHUFFLE_UV_READ_BYTES = 256 * 1024,
     SHUFFLE_UV_WRITE_BYTES = 1024 * 1024,
     SHUFFLE_UV_WAIT_BYTES = 16 * 1024, /* of the write that waits for room */
     SHUFFLE_UV_TURN_LINK_BYTES = 1024 * 1024,

@@ -213,6 +213,34 @@ static void a_long_frame_waits_for_its_memory_and_loses_nothing(void **state)
     end(f);
 }
 
+static void the_rest_of_a_long_frame_is_read_where_it_belongs(void **state)
+{
+    struct fixture *f = begin(1 << 20, 1 << 20);
+    static uint8_t input[300 * 1024 + 5];
+    size_t size = put_frame(input, 5, 300 * 1024);
+    size_t room_bytes = 0;
+    uint8_t *room;
+
+    (void)state;
+    assert_null(inbox_room(&f->in, &room_bytes));
+    inbox_feed(&f->in, bytes_of(input, 1000));
+    expect(f, INBOX_LONG);
+    assert_true(inbox_reserve(&f->in, &f->longs));
+    expect(f, INBOX_MORE);
+    room = inbox_room(&f->in, &room_bytes);
+    assert_non_null(room);
+    assert_int_equal(room_bytes, size - 1000);
+    memcpy(room, input + 1000, 200 * 1024);
+    inbox_feed(&f->in, bytes_of(room, 200 * 1024));
+    expect(f, INBOX_MORE);
+    room = inbox_room(&f->in, &room_bytes);
+    memcpy(room, input + 1000 + 200 * 1024, room_bytes);
+    inbox_feed(&f->in, bytes_of(room, room_bytes));
+    expect_frame(f, 5, 300 * 1024);
+    expect(f, INBOX_MORE);
+    end(f);
+}
+
 static void a_length_alone_takes_no_long_memory(void **state)
 {
     struct fixture *f = begin(1 << 20, 1 << 20);
@@ -266,6 +294,7 @@ int main(void)
             cmocka_unit_test(exactly_64_mib_is_announced_and_arrives),
             cmocka_unit_test(
                     a_long_frame_waits_for_its_memory_and_loses_nothing),
+            cmocka_unit_test(the_rest_of_a_long_frame_is_read_where_it_belongs),
             cmocka_unit_test(a_length_alone_takes_no_long_memory),
             cmocka_unit_test(without_memory_for_a_piece_the_inbox_is_done),
             cmocka_unit_test(a_full_data_frame_is_short),
