@@ -14,7 +14,7 @@ struct shuffle_pool_options shuffle_pool_defaults(void)
 {
     return (struct shuffle_pool_options){
             .max_frame_bytes = (size_t)64 * 1024 * 1024,
-            .queue_max_bytes = (size_t)16 * 1024 * 1024,
+            .queue_max_bytes = (size_t)4 * 1024 * 1024,
             .reserve_bytes = (size_t)16 * 1024 * 1024,
             .links_max = 1024,
             .links_per_host_max = 128,
@@ -174,13 +174,22 @@ int shuffle_pool_frame(struct shuffle_pool *pool, uint64_t now_ms,
 {
     struct shuffle_link *link = weft_link(pool, number);
     struct outbox_frame frame = {.tag = tag, .head = head, .body = body};
+    static const struct shuffle_ending ending = {
+            .reason = SHUFFLE_REASON_BUSY,
+            .drop = SHUFFLE_DROP_COUNT,
+            .text = "busy: a frame found no room in the queue",
+    };
 
     pool->now_ms = now_ms;
     if (link == NULL) {
         return ERR_NOT_FOUND;
     }
     frame.kind = kind_of(tag);
-    return shuffle_links_push(pool, link, &frame);
+    if (shuffle_links_push(pool, link, &frame) != 0) {
+        shuffle_links_close(pool, link, &ending);
+        return ERR_FULL;
+    }
+    return 0;
 }
 
 int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,

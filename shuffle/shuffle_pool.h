@@ -154,7 +154,8 @@ uint32_t shuffle_pool_link_to(const struct shuffle_pool *pool, uint64_t peer);
  * body, copying both. OPEN, DATA and FAIL keep their order; all others
  * overtake DATA that is queued, so no MARK goes before its stream's OPENED.
  * ERR_NOT_FOUND: that link is gone (its DOWN is on the way or was there);
- * ERR_FULL: over the bound, nothing is queued. */
+ * ERR_FULL: no room, and since both ends would differ from now on, the link is
+ * closed. */
 int shuffle_pool_frame(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, uint8_t tag, struct bytes head, struct bytes body);
 
@@ -220,6 +221,11 @@ void shuffle_pool_connected(
 /* `why` is the system's own words. */
 void shuffle_pool_connect_failed(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, const char *why);
+
+/* Where the link's next bytes may be read to so that they need no copy (see
+ * base/inbox.h); NULL: anywhere. */
+uint8_t *shuffle_pool_room(
+        const struct shuffle_pool *pool, uint32_t link, size_t *size);
 
 void shuffle_pool_received(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, struct bytes bytes);

@@ -868,6 +868,32 @@ static void a_block_for_a_link_that_is_gone_stays_the_callers(void **state)
     net_close(net);
 }
 
+static void control_that_finds_no_room_ends_its_link(void **state)
+{
+    struct net *net = begin(2, true);
+    struct shuffle_pool *pool = pool_of(net, 0);
+    static uint8_t text[1 << 20];
+    uint32_t link;
+    int code = 0;
+
+    (void)state;
+    shuffle_pool_want(pool, net->now_ms, 2);
+    net_run(net);
+    net_said(net, 0);
+    link = shuffle_pool_link_to(pool, 2);
+    for (int i = 0; i < 100 && code == 0; i++) {
+        code = shuffle_pool_frame(pool, net->now_ms, link, SHUFFLE_TAG_FAIL,
+                bytes_text(""), bytes_of(text, sizeof(text) - 1));
+    }
+    assert_int_equal(code, ERR_FULL);
+    assert_int_equal(shuffle_pool_frame(pool, net->now_ms, link,
+                             SHUFFLE_TAG_FAIL, bytes_text(""), bytes_text("")),
+            ERR_NOT_FOUND);
+    net_run(net);
+    assert_string_equal(net_said(net, 0), "down:2>busy");
+    net_close(net);
+}
+
 static void a_newer_greet_supersedes_behind_what_was_buffered(void **state)
 {
     struct net *net = begin_9();
@@ -1463,6 +1489,7 @@ int main(void)
             cmocka_unit_test(two_weft_nodes_greet_and_exchange_both_ways),
             cmocka_unit_test(control_overtakes_data_that_is_queued),
             cmocka_unit_test(a_block_for_a_link_that_is_gone_stays_the_callers),
+            cmocka_unit_test(control_that_finds_no_room_ends_its_link),
             cmocka_unit_test(a_newer_greet_supersedes_behind_what_was_buffered),
             cmocka_unit_test(an_older_link_that_ends_lets_the_newer_in_at_once),
             cmocka_unit_test(
