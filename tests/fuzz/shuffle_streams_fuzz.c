@@ -81,7 +81,6 @@ static void start(struct fixture *f)
     shuffle_streams_init(&f->st, &options, f->now_ms);
     say_member(f, true);
     attach(f, SINK, SHUFFLE_ROLE_SINK);
-    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
     shuffle_streams_link_up(&f->st, f->now_ms, LINK_IN, PEER, 1, false);
     shuffle_streams_link_up(&f->st, f->now_ms, LINK_OUT, PEER, 1, true);
     drain(f);
@@ -161,8 +160,11 @@ static void step(struct fixture *f, uint8_t what, struct bytes bytes)
         shuffle_streams_tick(&f->st, f->now_ms);
         break;
     case 7:
-        attach(f, SINK, SHUFFLE_ROLE_SINK);
-        attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+        if (bytes.size % 2 == 0) {
+            attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+        } else {
+            attach(f, SINK, SHUFFLE_ROLE_SINK);
+        }
         break;
     case 8:
         say_member(f, bytes.size % 2 == 0);
