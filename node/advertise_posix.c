@@ -28,6 +28,15 @@ static bool local_address_towards(const struct addr *target, struct addr *host)
     return ok;
 }
 
+/* A seed that is ourselves: our own port at the very address that would be the
+ * sender's, or at a loopback address, as a host's own name often is. */
+static bool is_ours(const struct addr *seed, const struct addr *bind,
+        const struct addr *host)
+{
+    return seed->port == bind->port &&
+           (addr_is_loopback(seed) || addr_same_host(seed, host));
+}
+
 static bool is_candidate(
         const struct ifaddrs *interface, uint8_t family, struct addr *host)
 {
@@ -70,7 +79,8 @@ static bool search(const struct addr *bind, const struct addr *seeds,
     }
     for (size_t i = 0; i < seed_count; i++) {
         if (seeds[i].family == bind->family &&
-                local_address_towards(&seeds[i], host)) {
+                local_address_towards(&seeds[i], host) &&
+                !is_ours(&seeds[i], bind, host)) {
             return true;
         }
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 
 /* The host to advertise beside a socket bound to `bind`; the port of `host`
- * is 0. `seeds` are resolved addresses. ERR_NOT_FOUND when nothing answers. */
+ * is 0. `seeds` are resolved addresses; one with the port of `bind` at our own
+ * host is ourselves. ERR_NOT_FOUND when nothing answers. */
 int advertise_auto(const struct addr *bind, const struct addr *seeds,
         size_t seed_count, struct addr *host, struct error *err);

@@ -6,6 +6,7 @@
 #include "node/local_uv.h"
 #include "node/log_posix.h"
 #include "node/node.h"
+#include "node/node_options.h"
 #include "node/notify_posix.h"
 #include "node/seeds_uv.h"
 #include "node/socket_path_posix.h"
@@ -22,8 +23,7 @@
 
 enum {
     ADVERTISE_RETRY_MS = 1000,
-    POOL_RESERVE_BYTES = 8 * 1024 * 1024, /* for small frames of peers */
-    CLOSE_MS = 500, /* for handles and lookups to end, then we go anyway */
+    CLOSE_MS = 150, /* for handles and lookups to end, then we go anyway */
     SIGNALS = 3,
 };
 
@@ -52,17 +52,19 @@ struct process {
 
     uv_loop_t loop;
     uv_prepare_t turn_end;
-    uv_check_t turn_begin;
     uv_timer_t deadline;
     uv_timer_t retry; /* of advertising, then the bound on closing */
     uv_signal_t signals[SIGNALS];
+    size_t signals_count; /* that are being watched */
     bool stopping; /* a signal has come */
-    bool has_gossip; /* what has been set up, and is to be closed */
+    bool has_loop; /* what has been set up, and is to be closed */
+    bool has_gossip;
     bool has_node;
     bool has_shuffle;
     bool has_local;
     bool advertise_said;
-    uint64_t turn_began_ns;
+    uint64_t turn_began_ns; /* 0: none has ended yet */
+    uint64_t waited_ns; /* in all, when the turn began */
 
     struct seeds_uv seeds;
     struct gossip_uv gossip_uv;
@@ -182,11 +184,26 @@ static void arm_deadline(struct process *p)
             deadline_ms > now_ms ? deadline_ms - now_ms : 0, 0);
 }
 
+/* A turn is all that lies between two ends of turns, the wait for events
+ * apart: reading and answering are most of it. */
+static void measure_turn(struct process *p)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t waited_ns = uv_metrics_idle_time(&p->loop);
+    uint64_t passed_ns = now_ns - p->turn_began_ns;
+    uint64_t turn_us = (passed_ns - (waited_ns - p->waited_ns)) / 1000;
+
+    if (p->turn_began_ns != 0 && turn_us > p->node.loop.longest_turn_us) {
+        p->node.loop.longest_turn_us = turn_us;
+    }
+    p->turn_began_ns = now_ns;
+    p->waited_ns = waited_ns;
+}
+
 /* What the turn has brought is acted on once, before the loop waits again. */
 static void on_turn_end(uv_prepare_t *prepare)
 {
     struct process *p = prepare->data;
-    uint64_t turn_us;
 
     if (p->phase != RUNNING) {
         return;
@@ -198,17 +215,7 @@ static void on_turn_end(uv_prepare_t *prepare)
     if (p->phase == RUNNING) {
         arm_deadline(p);
     }
-    turn_us = (uv_hrtime() - p->turn_began_ns) / 1000;
-    if (p->turn_began_ns != 0 && turn_us > p->node.loop.longest_turn_us) {
-        p->node.loop.longest_turn_us = turn_us;
-    }
-}
-
-static void on_turn_begin(uv_check_t *check)
-{
-    struct process *p = check->data;
-
-    p->turn_began_ns = uv_hrtime();
+    measure_turn(p);
 }
 
 /* --- facts --- */
@@ -266,7 +273,11 @@ static void on_signal(uv_signal_t *handle, int number)
                 "settings are read at the start only: restart to change them");
         return;
     }
-    if (p->stopping || p->phase == RESOLVING) {
+    if (p->phase == RESOLVING) {
+        stopped(p, 0); /* nobody has heard of us yet */
+        return;
+    }
+    if (p->stopping) {
         (void)error_set(&err, 0, "ended by a signal before it had left");
         fail(p, 1, &err);
         return;
@@ -279,48 +290,6 @@ static void on_signal(uv_signal_t *handle, int number)
 }
 
 /* --- starting --- */
-
-static struct gossip_options gossip_options_of(const struct conf *conf)
-{
-    struct gossip_options o = gossip_options_default(conf->gossip.interval_ms);
-
-    o.fanout = conf->gossip.fanout;
-    o.phi.threshold = conf->gossip.phi;
-    o.phi.min_mean_ms = (uint32_t)conf->gossip.min_mean_ms;
-    o.dead_grace_ms = conf->gossip.dead_grace_ms;
-    o.tombstone_grace_ms = conf->gossip.tombstone_grace_ms;
-    o.members_max = conf->gossip.members_max;
-    o.value_max_bytes = conf->kv.max_value_bytes;
-    o.node_state_max_bytes = conf->kv.max_node_state_bytes;
-    o.remote_max_bytes = conf->kv.max_remote_bytes;
-    return o;
-}
-
-static struct shuffle_pool_options pool_options_of(const struct conf *conf)
-{
-    struct shuffle_pool_options o = shuffle_pool_defaults();
-
-    o.vnodes = (uint32_t)conf->shuffle.vnodes;
-    o.max_frame_bytes = conf->shuffle.max_frame_bytes;
-    o.reserve_bytes = POOL_RESERVE_BYTES;
-    o.connect_timeout_ms = conf->shuffle.connect_timeout_ms;
-    o.peer_timeout_ms = conf->shuffle.peer_timeout_ms;
-    o.reconnect_min_ms = conf->shuffle.reconnect_min_ms;
-    o.reconnect_max_ms = conf->shuffle.reconnect_max_ms;
-    return o;
-}
-
-static struct shuffle_streams_options streams_options_of(
-        const struct conf *conf)
-{
-    struct shuffle_streams_options o = shuffle_streams_defaults();
-
-    o.vnodes = (uint32_t)conf->shuffle.vnodes;
-    o.window_bytes = conf->shuffle.window_bytes;
-    o.max_frame_bytes = conf->shuffle.max_frame_bytes;
-    o.connect_timeout_ms = conf->shuffle.connect_timeout_ms;
-    return o;
-}
 
 static uint64_t draw(void)
 {
@@ -337,28 +306,23 @@ static void fill_options(struct process *p, struct node_options *o,
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    *o = (struct node_options){
-            .id = p->id,
-            .generation = p->generation,
-            .name = p->name,
-            .cluster = p->conf->cluster.name,
-            .version = version_text(),
-            .gossip_addr = *gossip_addr,
-            .cores = cores > 0 ? (unsigned)cores : 1,
-            .memory_bytes = uv_get_total_memory(),
-            .has_seeds = p->conf->cluster.seed.count > 0,
-            .seed = draw(),
-            .gossip = gossip_options_of(p->conf),
-            .pool = pool_options_of(p->conf),
-            .streams = streams_options_of(p->conf),
-            .memory_budget_bytes = p->conf->shuffle.memory_budget_bytes,
-    };
+    *o = node_options_of(p->conf);
+    o->id = p->id;
+    o->generation = p->generation;
+    o->name = p->name;
+    o->version = version_text();
+    o->gossip_addr = *gossip_addr;
+    o->cores = cores > 0 ? (unsigned)cores : 1;
+    o->memory_bytes = uv_get_total_memory();
+    o->seed = draw();
 }
 
-/* The address that others are told, for a socket bound to `bound`. */
-static int advertised(struct process *p, const struct conf_advertise *setting,
-        const struct addr *bound, struct addr *addr, struct error *err)
+/* Where others find our gossip. */
+static int gossip_address(
+        struct process *p, struct addr *addr, struct error *err)
 {
+    const struct conf_advertise *setting = &p->conf->gossip.advertise;
+    const struct addr *bound = gossip_uv_bound(&p->gossip_uv);
     struct addr seeds[SEEDS_ADDRS_MAX];
     int code = 0;
 
@@ -374,16 +338,31 @@ static int advertised(struct process *p, const struct conf_advertise *setting,
     return code;
 }
 
+/* Where others find our shuffle: bound to every address, on gossip's host. */
+static struct addr shuffle_address(const struct process *p)
+{
+    const struct conf_advertise *setting = &p->conf->shuffle.advertise;
+    struct addr addr = p->shuffle_bound;
+
+    if (!setting->is_auto) {
+        addr = setting->addr;
+    } else if (addr_is_wildcard(&addr)) {
+        addr = p->node.options.gossip_addr;
+        addr.port = 0;
+    }
+    if (addr.port == 0) {
+        addr.port = p->shuffle_bound.port;
+    }
+    return addr;
+}
+
 /* The turn's end of ours must come before the shuffle's, which writes what we
  * hand it: what is started later runs earlier. */
 static void watch_turns(struct process *p)
 {
     uv_prepare_init(&p->loop, &p->turn_end);
-    uv_check_init(&p->loop, &p->turn_begin);
     p->turn_end.data = p;
-    p->turn_begin.data = p;
     uv_prepare_start(&p->turn_end, on_turn_end);
-    uv_check_start(&p->turn_begin, on_turn_begin);
 }
 
 static int start_shuffle(struct process *p, struct error *err)
@@ -400,10 +379,7 @@ static int start_shuffle(struct process *p, struct error *err)
     code = shuffle_uv_listen(
             &p->shuffle_uv, &p->conf->shuffle.bind, &p->shuffle_bound, err);
     if (code == 0) {
-        code = advertised(p, &p->conf->shuffle.advertise, &p->shuffle_bound,
-                &advertise, err);
-    }
-    if (code == 0) {
+        advertise = shuffle_address(p);
         node_listening(&p->node, uv_now(&p->loop), &advertise);
     }
     return code;
@@ -482,17 +458,16 @@ static void on_retry(uv_timer_t *timer)
 
 static void try_to_start(struct process *p)
 {
-    const struct addr *bound = gossip_uv_bound(&p->gossip_uv);
+    bool waits_for_seeds = p->conf->gossip.advertise.is_auto &&
+                           addr_is_wildcard(gossip_uv_bound(&p->gossip_uv)) &&
+                           !seeds_uv_settled(&p->seeds);
     struct addr addr;
     struct error err;
-    bool waits_for_seeds = p->conf->gossip.advertise.is_auto &&
-                           addr_is_wildcard(bound) &&
-                           !seeds_uv_settled(&p->seeds);
 
     if (p->phase != RESOLVING || waits_for_seeds) {
         return;
     }
-    if (advertised(p, &p->conf->gossip.advertise, bound, &addr, &err) != 0) {
+    if (gossip_address(p, &addr, &err) != 0) {
         if (!p->advertise_said) {
             log_line(&p->log, LOG_WARN, "%s", err.text);
             p->advertise_said = true;
@@ -543,25 +518,44 @@ static int choose_identity(struct process *p, struct error *err)
     return store_save(&p->store, p->id, p->generation, err);
 }
 
-static void init_loop(struct process *p)
+static int init_loop(struct process *p, struct error *err)
 {
-    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    int code = uv_loop_init(&p->loop);
 
-    (void)signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&p->loop);
+    if (code != 0) {
+        return error_set(err, ERR_IO, "cannot start an event loop: %s",
+                uv_strerror(code));
+    }
+    (void)uv_loop_configure(&p->loop, UV_METRICS_IDLE_TIME);
+    p->has_loop = true;
     uv_timer_init(&p->loop, &p->deadline);
     uv_timer_init(&p->loop, &p->retry);
     p->deadline.data = p;
     p->retry.data = p;
-    for (size_t i = 0; i < SIGNALS; i++) {
-        uv_signal_init(&p->loop, &p->signals[i]);
-        p->signals[i].data = p;
-        uv_signal_start(&p->signals[i], on_signal, numbers[i]);
-    }
     seeds_uv_init(&p->seeds, &p->loop, &p->conf->cluster.seed);
     p->seeds.owner = p;
     p->seeds.on_resolved = on_seeds_resolved;
     p->seeds.on_failed = on_seed_failed;
+    return 0;
+}
+
+static int watch_signals(struct process *p, struct error *err)
+{
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    int code = 0;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < SIGNALS && code == 0; i++) {
+        code = uv_signal_init(&p->loop, &p->signals[i]);
+        if (code == 0) {
+            p->signals_count++;
+            p->signals[i].data = p;
+            code = uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+        }
+    }
+    return code == 0 ? 0
+                     : error_set(err, ERR_IO, "cannot watch for signals: %s",
+                               uv_strerror(code));
 }
 
 static int open_gossip(struct process *p, struct error *err)
@@ -581,8 +575,14 @@ static int open_gossip(struct process *p, struct error *err)
 
 static int start(struct process *p, struct error *err)
 {
-    int code = socket_path(p->conf->node.socket, p->socket, err);
+    int code = init_loop(p, err);
 
+    if (code == 0) {
+        code = watch_signals(p, err);
+    }
+    if (code == 0) {
+        code = socket_path(p->conf->node.socket, p->socket, err);
+    }
     if (code == 0) {
         code = socket_path_prepare(p->socket, err);
     }
@@ -594,9 +594,7 @@ static int start(struct process *p, struct error *err)
     }
     if (code == 0) {
         seeds_uv_start(&p->seeds);
-        try_to_start(p);
-        code = p->phase == CLOSING ? ERR_IO : 0;
-        *err = p->failure;
+        try_to_start(p); /* what fails from here on says so by `fail` */
     }
     return code;
 }
@@ -608,7 +606,7 @@ static void on_close_late(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
-static void close_all(struct process *p)
+static void close_handles(struct process *p)
 {
     if (p->has_gossip) {
         gossip_uv_close(&p->gossip_uv);
@@ -619,18 +617,37 @@ static void close_all(struct process *p)
     if (p->has_shuffle) {
         shuffle_uv_close(&p->shuffle_uv);
         uv_close((uv_handle_t *)&p->turn_end, NULL);
-        uv_close((uv_handle_t *)&p->turn_begin, NULL);
     }
     seeds_uv_close(&p->seeds);
     uv_close((uv_handle_t *)&p->deadline, NULL);
-    for (size_t i = 0; i < SIGNALS; i++) {
+    for (size_t i = 0; i < p->signals_count; i++) {
         uv_close((uv_handle_t *)&p->signals[i], NULL);
     }
+}
+
+/* Closes everything and lets the loop end; false if a name is still being
+ * looked up, into memory that must stay where it is. */
+static bool close_loop(struct process *p)
+{
+    /* A stop that came before the loop ran is still to be taken. */
+    (void)uv_run(&p->loop, UV_RUN_NOWAIT);
+    close_handles(p);
     uv_timer_start(&p->retry, on_close_late, CLOSE_MS, 0);
     uv_unref((uv_handle_t *)&p->retry);
     (void)uv_run(&p->loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&p->retry, NULL);
     (void)uv_run(&p->loop, UV_RUN_NOWAIT);
+    return uv_loop_close(&p->loop) == 0;
+}
+
+/* At a process's ordinary end libuv waits for its threads, and so for a lookup
+ * that hangs: leave without. */
+static void leave_at_once(struct process *p, int exit_code)
+{
+    if (p->failure.text[0] != '\0') {
+        log_line(&p->log, LOG_ERROR, "%s", p->failure.text);
+    }
+    _exit(exit_code);
 }
 
 static enum log_level log_level_of(enum conf_log_level level)
@@ -666,22 +683,21 @@ int node_run(const struct conf *conf, struct error *err)
     p->store = (struct store){.dir_fd = -1, .lock_fd = -1};
     init_log(&p->log, conf);
     choose_name(p);
-    init_loop(p);
-    if (start(p, err) == 0) {
+    if (start(p, &p->failure) != 0) {
+        p->exit_code = 1;
+    } else if (p->phase != CLOSING) {
         (void)uv_run(&p->loop, UV_RUN_DEFAULT);
-        *err = p->failure;
-        exit_code = p->exit_code;
-    } else {
-        exit_code = 1;
     }
     p->phase = CLOSING;
-    close_all(p);
+    *err = p->failure;
+    exit_code = p->exit_code;
+    if (p->has_loop && !close_loop(p)) {
+        leave_at_once(p, exit_code);
+    }
     if (p->has_node) {
         node_close(&p->node);
     }
     store_close(&p->store);
-    if (uv_loop_close(&p->loop) == 0) {
-        free(p); /* else a name is still being looked up, into this memory */
-    }
+    free(p);
     return exit_code;
 }
