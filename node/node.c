@@ -189,6 +189,7 @@ void node_stop(struct node *n, uint64_t now_ms)
     }
     set_state(n, NODE_DRAINING);
     n->stop_ms = now_ms;
+    node_attach_waiting(n); /* they are refused, with a sentence */
     shuffle_streams_drain(&n->streams, now_ms);
 }
 

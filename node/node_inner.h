@@ -42,7 +42,8 @@ void node_streams_action(
 
 /* --- node_local.c: what local programs say --- */
 
-/* The node has become active: programs that waited for it are attached. */
+/* The node joins no more: programs that waited for it to be active are
+ * attached, or refused. */
 void node_attach_waiting(struct node *n);
 
 /* Programs that wait for memory, or for a condition, are looked at again. */

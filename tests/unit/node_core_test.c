@@ -604,6 +604,24 @@ static void a_program_that_comes_early_is_attached_when_active(void **context)
     }
 }
 
+static void a_program_that_waits_for_a_leaving_node_is_refused(void **context)
+{
+    struct world *w = *context;
+    struct world_node *n = start(w, 1);
+    uint32_t source;
+
+    source = world_attach(w, n, SHUFFLE_ROLE_SOURCE, 1, "words");
+    world_client_send(w, n, source, SHUFFLE_TAG_DATA,
+            bytes_of("\0\0\0\0\0\0\0\0\0\0\0\0\4\0\0\0loom", 20));
+    world_run(w, 100);
+    expect_state(n, source, SHUFFLE_STATE_WAITING, "joining");
+    node_stop(&n->node, w->now_ms);
+    world_drain(w, n);
+    world_run(w, 100);
+    expect_state(n, source, SHUFFLE_STATE_REFUSED, "leaving");
+    assert_true(n->clients[source].is_ended);
+}
+
 /* One line, from a source on node 1 to a sink on node 2: the address is read
  * from the gossip at first contact, and there was no connection before. */
 static void a_record_finds_its_owner_at_first_contact(void **context)
@@ -791,6 +809,7 @@ int main(void)
             CASE(a_watch_tells_what_is_there_and_what_changes),
             CASE(calls_are_answered_with_their_exit_code),
             CASE(a_program_that_comes_early_is_attached_when_active),
+            CASE(a_program_that_waits_for_a_leaving_node_is_refused),
             CASE(a_record_finds_its_owner_at_first_contact),
             CASE(a_source_that_gives_up_hears_what_was_confirmed),
             CASE(the_last_word_of_a_stream_comes_before_the_leaving),
