@@ -127,7 +127,7 @@ uint64_t gossip_deadline_ms(const struct gossip *g)
     return g->next_round_ms < judgement_ms ? g->next_round_ms : judgement_ms;
 }
 
-/* Every verb that brings the time begins here. */
+/* Every verb that hears or does something for the cluster begins here. */
 static void advance(struct gossip *g, uint64_t now_ms)
 {
     uint64_t due_ms = gossip_deadline_ms(g);
@@ -258,6 +258,18 @@ static void pick_targets(struct gossip *g)
     }
 }
 
+/* An address may have been forgotten with an old generation while a newer one
+ * lives there. */
+static bool is_known_addr(const struct gossip *g, const struct addr *addr)
+{
+    for (size_t i = 0; i < g->members.count; i++) {
+        if (addr_equal(&g->members.list[i]->id.addr, addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void try_forgotten(struct gossip *g)
 {
     struct addr addr;
@@ -266,8 +278,12 @@ static void try_forgotten(struct gossip *g)
         return;
     }
     g->next_forgotten_ms = g->now_ms + GOSSIP_FORGOTTEN_TRY_MS;
-    if (gossip_forgotten_pick(&g->forgotten, &g->chance, &addr)) {
-        push_pending(g, &addr);
+    while (gossip_forgotten_pick(&g->forgotten, &g->chance, &addr)) {
+        if (!is_known_addr(g, &addr)) {
+            push_pending(g, &addr);
+            return;
+        }
+        gossip_forgotten_drop(&g->forgotten, &addr);
     }
 }
 
@@ -408,7 +424,8 @@ static struct gossip_member *meet(
         return NULL;
     }
     m->may_succeed = is_namesake(g, &line->id) &&
-                     line->id.generation > g->self->id.generation;
+                     line->id.generation > g->self->id.generation &&
+                     line->id.generation < UINT64_MAX; /* can be followed */
     gossip_removed_drop(&g->removed, &line->id);
     gossip_forgotten_drop(&g->forgotten, &line->id.addr);
     gossip_members_note(&g->members, m, GOSSIP_EVENT_MET);

@@ -6,8 +6,9 @@
  * SynAck answers with what it lacks (a delta) and the answerer's own digest,
  * the Ack returns the rest. That is scuttlebutt reconciliation (van Renesse et
  * al., 2008) as chitchat 0.10 to 0.13 does it, on UDP and byte for byte; what
- * it means is in docs/wire.md, "Gossip". Digests carry heartbeats, and the
- * gaps between a member's heartbeats tell whether it is alive (gossip_phi.h).
+ * it means is in docs/wire.md, "Gossip: what the messages mean". Digests carry
+ * heartbeats, and the gaps between a member's heartbeats tell whether it is
+ * alive (gossip_phi.h).
  *
  * The life of a node in this core:
  *
@@ -32,24 +33,25 @@
  * before one interval more has passed in which we listened.
  *
  * Healing. Members are removed when they have been dead for `dead_grace_ms`;
- * the addresses of the last GOSSIP_FORGOTTEN_MAX of them are kept, and one is
- * tried every GOSSIP_FORGOTTEN_TRY_MS: two halves of a cluster that have
- * forgotten each other find together again without seeds.
+ * the addresses of the last GOSSIP_FORGOTTEN_MAX of them are kept, and one at
+ * which nobody is known is tried every GOSSIP_FORGOTTEN_TRY_MS: two halves of a
+ * cluster that have forgotten each other find together again without seeds.
  *
  * Identity. Only we write our own state: deltas about us are ignored. Three
- * events tell of mistakes: TWIN, a member with our name at another address
- * whose heartbeat still rises five intervals after our start; SUCCESSOR, a
- * higher generation of our name that has been silent for two intervals since
- * we met it, or for five since its heartbeat rose (an earlier life of ours,
- * with a better clock: go on as its generation + 1); AHEAD, somebody knows versions of our own state that we
- * never wrote (another node has our exact identity).
+ * events tell of mistakes. TWIN: a member with our name at another address,
+ * whose heartbeat still rises five intervals after our start. SUCCESSOR: a
+ * higher generation of our name that has been silent for two intervals since we
+ * met it, or for five since its heartbeat rose; it is an earlier life of ours
+ * with a better clock, and we should go on as its generation + 1. AHEAD:
+ * somebody knows versions of our own state that we never wrote, so another node
+ * has our exact identity.
  *
  * Memory has these bounds, all stated in the options: members (`members_max`;
  * further ones are not met, and counted), our own keys (`node_state_max_bytes`
  * of entries as kv_state.h counts them; ERR_FULL), everybody else's names and
  * keys together (`remote_max_bytes`; the prefix of a delta that fits is
- * applied, and counted). Beside that about 16 MiB for decoding, of which few
- * are ever touched. Nothing is allocated per datagram but the entries and
+ * applied, and counted). Beside that a member takes about 4.5 KiB, most of it
+ * for its gaps, and decoding has 16 MiB, of which few are ever touched. Nothing is allocated per datagram but the entries and
  * members that it brings.
  *
  * Weft runs on one thread; times are the caller's monotonic milliseconds. */

@@ -512,14 +512,15 @@ static void a_twin_that_lives_elsewhere_is_told(void **context)
     world_close(&w);
 }
 
+/* A lower one is no successor, and nothing comes after the highest of all. */
 static void a_silent_higher_generation_of_us_is_told_once(void **context)
 {
     struct world w = {0};
     struct gossip *g = world_add(&w, 1, reference_options());
-    static const uint64_t GENERATIONS[] = {0, 77};
+    static const uint64_t GENERATIONS[] = {0, 77, UINT64_MAX};
 
     (void)context;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN);
         struct gossip_digest_entry line = {.heartbeat = 9};
         char name[32];

@@ -292,6 +292,56 @@ static void a_forgotten_address_is_tried_now_and_then(void **context)
     world_close(&w);
 }
 
+/* Of two generations at one address the old one is removed. */
+static void an_address_is_not_forgotten_while_somebody_lives_there(
+        void **context)
+{
+    struct world w = {.is_cut = true};
+    struct gossip_options o = reference_options();
+    struct gossip *g;
+
+    (void)context;
+    o.dead_grace_ms = 5000;
+    g = world_add(&w, 1, o);
+    hear_heartbeat(&w, g, 2, 1);
+    for (uint64_t t = 0; t < 100; t++) {
+        struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN);
+        struct gossip_digest_entry line = {.heartbeat = t + 1};
+        char name[32];
+
+        line.id = id_of_node(2, name);
+        line.id.generation = 2;
+        assert_true(gossip_encode_digest_entry(&s->encoder, &line));
+        script_deliver(s, &w, g, 2);
+        tick(&w, g, t * 1000);
+        w.nodes[0]->log_count = 0;
+    }
+    assert_int_equal(gossip_member_count(g), 2);
+    assert_int_equal(gossip_live_count(g), 1);
+    assert_int_equal(g->forgotten.count, 0);
+    world_close(&w);
+}
+
+/* One that is forgotten twice is kept once. */
+static void the_last_addresses_are_kept(void **context)
+{
+    struct gossip_forgotten f = {.count = 0};
+
+    (void)context;
+    for (size_t i = 0; i < GOSSIP_FORGOTTEN_MAX + 5; i++) {
+        struct addr addr = addr_of_node(i);
+
+        gossip_forgotten_put(&f, &addr);
+        gossip_forgotten_put(&f, &addr);
+    }
+    assert_int_equal(f.count, GOSSIP_FORGOTTEN_MAX);
+    for (size_t i = 0; i < GOSSIP_FORGOTTEN_MAX; i++) {
+        struct addr addr = addr_of_node(i + 5);
+
+        assert_true(addr_equal(&f.addrs[i], &addr));
+    }
+}
+
 int main(void)
 {
 #define DRAW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -308,6 +358,9 @@ int main(void)
             cmocka_unit_test(missed_rounds_are_not_made_up_for),
             cmocka_unit_test(nobody_is_sent_to_an_address_that_is_none),
             cmocka_unit_test(a_forgotten_address_is_tried_now_and_then),
+            cmocka_unit_test(
+                    an_address_is_not_forgotten_while_somebody_lives_there),
+            cmocka_unit_test(the_last_addresses_are_kept),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);
