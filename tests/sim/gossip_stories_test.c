@@ -179,7 +179,7 @@ static void s19_93_nothing_crosses_a_cut(void **context)
     sim_free(sim);
 }
 
-static void s19_94_a_collected_deletion_reaches_who_missed_it(void **context)
+static void s19_94_98_a_collected_deletion_reaches_who_missed_it(void **context)
 {
     struct sim *sim = settled(2, 100, 94, tombstones_1s);
 
@@ -193,10 +193,12 @@ static void s19_94_a_collected_deletion_reaches_who_missed_it(void **context)
     sim_run(sim, 3000);
     assert_int_equal(gossip_self(sim_gossip(sim, 0))->state.last_gc_version, 3);
     assert_sees(sim, 1, 0, "gone", "v");
+    assert_int_equal(gossip_counters(sim_gossip(sim, 1))->resets, 0);
     sim_rejoin(sim, 1);
     sim_run(sim, 500);
     assert_null(sim_get(sim, 1, 0, "gone"));
     assert_sees(sim, 1, 0, "kept", "v");
+    assert_int_equal(gossip_counters(sim_gossip(sim, 1))->resets, 1);
     sim_free(sim);
 }
 
@@ -547,7 +549,8 @@ int main(void)
             cmocka_unit_test(s19_91_keys_of_two_cross_within_two_intervals),
             cmocka_unit_test(s19_92_a_ttl_runs_out_everywhere),
             cmocka_unit_test(s19_93_nothing_crosses_a_cut),
-            cmocka_unit_test(s19_94_a_collected_deletion_reaches_who_missed_it),
+            cmocka_unit_test(
+                    s19_94_98_a_collected_deletion_reaches_who_missed_it),
             cmocka_unit_test(s19_95_a_stale_key_disappears_at_second_hand),
             cmocka_unit_test(s19_96_four_thousand_keys_come_and_go),
             cmocka_unit_test(s19_97_late_joiners_bring_back_no_ghost),

@@ -372,6 +372,24 @@ static void line_37_a_digest_fills_a_datagram_to_its_last_byte(void **state)
     assert_int_equal(finish_and_decode(f).size, GOSSIP_DATAGRAM_BYTES);
 }
 
+/* Names that shrink to nothing let a digest reach what readers inflate. */
+static void line_49_a_digest_is_written_up_to_its_plain_bound(void **state)
+{
+    struct fixture *f = *state;
+    char name[1000];
+    struct gossip_digest_entry entry = {
+            .id = {.addr = addr_ipv4(10, 0, 0, 1, 7946)}};
+
+    memset(name, 'n', sizeof(name));
+    entry.id.node_id = bytes_of(name, sizeof(name));
+    begin(f, GOSSIP_V1, GOSSIP_SYN);
+    while (gossip_encode_digest_entry(&f->encoder, &entry)) {
+        entry.id.generation++;
+    }
+    assert_true(finish_and_decode(f).size < GOSSIP_DATAGRAM_BYTES);
+    assert_int_equal(f->m.digest_count, GOSSIP_PLAIN_MAX_BYTES / 1041);
+}
+
 static void line_47_the_delta_has_all_that_the_digest_leaves(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +505,7 @@ int main(void)
             cmocka_unit_test(line_37_a_delta_is_bounded_to_the_byte),
             cmocka_unit_test(
                     line_37_a_digest_fills_a_datagram_to_its_last_byte),
+            cmocka_unit_test(line_49_a_digest_is_written_up_to_its_plain_bound),
             cmocka_unit_test(line_47_the_delta_has_all_that_the_digest_leaves),
             cmocka_unit_test(lines_21_48_a_delta_without_budget_is_empty),
             cmocka_unit_test(an_entry_longer_than_a_block_keeps_the_bound),

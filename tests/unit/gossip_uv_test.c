@@ -272,7 +272,7 @@ static void connect_socket(struct node *n, const struct addr *to)
 
 /* The system reports a refused datagram to a connected socket as an error of
  * its next receive: the one receive error that can be had on loopback. */
-static void line_124_a_receive_error_does_not_end_the_loop(void **state)
+static void s19_124_a_receive_error_does_not_end_the_loop(void **state)
 {
     struct fixture *f = *state;
     struct addr nobody = closed_port(f);
@@ -434,7 +434,7 @@ int main(void)
             UV_TEST(line_30_sending_where_nobody_listens_is_no_error),
             UV_TEST(line_31_a_datagram_is_waited_for_and_delivered),
             UV_TEST(line_37_the_largest_datagram_is_carried_whole),
-            UV_TEST(line_124_a_receive_error_does_not_end_the_loop),
+            UV_TEST(s19_124_a_receive_error_does_not_end_the_loop),
             UV_TEST(a_send_that_cannot_be_is_counted_and_forgotten),
             UV_TEST(an_empty_datagram_is_a_datagram),
             UV_TEST(a_turn_of_the_loop_brings_so_many_and_no_more),
