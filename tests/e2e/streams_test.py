@@ -85,6 +85,9 @@ class Program:
                 self.stdin.close()
             except BrokenPipeError:
                 pass
+        for word in ("Sanitizer", "runtime error", "Assertion"):
+            if word in self.said():
+                raise AssertionError(self.said())
 
 
 class Stories:
@@ -535,19 +538,20 @@ class FirstContact(ClusterTest, Stories):
 class BrokenConnections(ClusterTest, Stories):
     """Node 2 is reached through a proxy that can hold and break."""
 
-    def through_a_proxy(self):
+    def through_a_proxy(self, **settings):
         port = free_port()
         proxy = Proxy(port)
         self.addCleanup(proxy.close)
-        a = self.cluster.node(1, **FAST).start()
+        a = self.cluster.node(1, **FAST, **settings).start()
         b = self.cluster.node(
-            2, **{"shuffle.bind": f"127.0.0.1:{port}", "shuffle.advertise": proxy.addr}, **FAST
+            2, **{"shuffle.bind": f"127.0.0.1:{port}", "shuffle.advertise": proxy.addr},
+            **FAST, **settings
         ).start()
         agree([a, b], [1, 2])
         return a, b, proxy
 
-    def started(self):
-        a, b, proxy = self.through_a_proxy()
+    def started(self, **settings):
+        a, b, proxy = self.through_a_proxy(**settings)
         sink = self.recv(b)
         self.sinks_on(a, [b])
         source = self.source(a)
@@ -610,6 +614,45 @@ class BrokenConnections(ClusterTest, Stories):
         result = self.send(a, b"a\n", "--timeout", "3s")
         self.assertEqual(result.returncode, TIMED_OUT)
         self.assertIn("node 2", result.stderr.decode())
+
+
+    def test_a_connection_on_which_nothing_moves_any_more(self):
+        a, _, proxy, source, sink = self.started(**{"shuffle.peer_timeout": "3s"})
+        proxy.hold()
+        source.write(words(300))
+        start = time.monotonic()
+        wait_until("it is given up", lambda: proxy.accepted == 2)
+        self.assertGreater(time.monotonic() - start, 2)
+        proxy.release()
+        self.assertEqual(source.wait(), NO)
+        self.assertEqual(self.counts(source.said()), (300, 1300))
+        self.assertEqual(sink.wait(), NO)
+        self.assertEqual(self.lost(sink.said()), [(1, len(sink.lines()))])
+        self.assertEqual(sink.lines(), words(1000))
+
+    def test_an_idle_stream_outlives_the_silence(self):
+        a, _, proxy, source, sink = self.started(**{"shuffle.peer_timeout": "3s"})
+        time.sleep(7)
+        source.write(words(300))
+        source.stdin.close()
+        self.assertEqual(source.wait(), DONE, source.said())
+        self.assertEqual(sink.wait(), DONE, sink.said())
+        self.assertEqual(proxy.accepted, 1)
+
+    def test_a_peer_that_accepts_and_says_nothing(self):
+        a, b, proxy = self.through_a_proxy()
+        proxy.hold()
+        sink = self.recv(b)
+        self.sinks_on(a, [b])
+        result = self.send(a, b"a\n", "--timeout", "3s")
+        self.assertEqual(result.returncode, TIMED_OUT)
+        self.assertIn("node 2", result.stderr.decode())
+        self.assertGreater(a.info()["shuffle"]["dropped"]["greet_late"], 0)
+        proxy.break_all()
+        proxy.release()
+        self.assertEqual(self.send(a, b"b\n").returncode, DONE)
+        self.assertEqual(sink.wait(), DONE)
+        self.assertEqual(sink.lines(), [b"b"])
 
 
 class EndsOfNodes(ClusterTest, Stories):
