@@ -196,24 +196,51 @@ static struct local_uv_client *free_slot(struct local_uv *self)
 static void adopt_client(struct local_uv *self, int fd)
 {
     struct local_uv_client *client = free_slot(self);
-    int number = client == NULL
-                         ? ERR_FULL
-                         : node_client_accepted(self->node, uv_now(self->loop));
+    int number;
 
-    if (number < 0) {
+    if (client == NULL || uv_poll_init(self->loop, &client->poll, fd) != 0) {
         (void)close(fd);
         return;
     }
-    self->by_number[number] = client;
-    *client = (struct local_uv_client){.owner = self,
-            .number = (uint32_t)number,
-            .fd = fd,
-            .open = true,
-            .reading = true};
-    uv_poll_init(self->loop, &client->poll, fd);
     client->poll.data = self;
+    client->owner = self;
+    client->fd = fd;
+    client->open = true;
+    client->closing = false;
+    client->reading = true;
+    client->blocked = false;
+    client->dirty = false;
     self->open_handles++;
+    number = node_client_accepted(self->node, uv_now(self->loop));
+    if (number < 0) {
+        close_client(client);
+        return;
+    }
+    client->number = (uint32_t)number;
+    self->by_number[number] = client;
     watch(client);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct local_uv *self = timer->data;
+
+    (void)uv_poll_start(&self->listener, UV_READABLE, on_connection);
+}
+
+/* Who waits to be accepted would wake the loop again at once. */
+static void pause_listening(struct local_uv *self)
+{
+    (void)uv_poll_stop(&self->listener);
+    (void)uv_timer_start(&self->pause, on_pause_over, LOCAL_UV_PAUSE_MS, 0);
+}
+
+/* Did accept fail because nobody waits, or only for that one? */
+static bool is_harmless(int error)
+{
+    return error == EAGAIN || error == EINTR || error == ECONNABORTED;
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -223,10 +250,14 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
+        pause_listening(self);
         return;
     }
     fd = accept4(self->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
+        if (!is_harmless(errno)) {
+            pause_listening(self);
+        }
         return;
     }
     if (!is_trusted(fd)) {
@@ -273,9 +304,12 @@ static int listen_at(struct local_uv *self, struct error *err)
     }
     self->listen_fd =
             socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (self->listen_fd < 0 ||
-            bind(self->listen_fd, (const struct sockaddr *)&address,
-                    sizeof(address)) != 0) {
+    if (self->listen_fd < 0) {
+        return error_set(err, ERR_IO, "cannot open the local socket: %s",
+                strerror(errno));
+    }
+    if (bind(self->listen_fd, (const struct sockaddr *)&address,
+                sizeof(address)) != 0) {
         return error_set(err, ERR_IO,
                 "cannot bind the local socket \"%s\" (%s): set [node] socket",
                 self->path, strerror(errno));
@@ -285,6 +319,22 @@ static int listen_at(struct local_uv *self, struct error *err)
         return error_set(err, ERR_IO, "cannot listen at \"%s\": %s", self->path,
                 strerror(errno));
     }
+    return 0;
+}
+
+static int watch_listener(struct local_uv *self, struct error *err)
+{
+    int code = uv_poll_init(self->loop, &self->listener, self->listen_fd);
+
+    if (code != 0) {
+        return error_set(err, ERR_IO, "cannot wait at \"%s\": %s", self->path,
+                uv_strerror(code));
+    }
+    self->listener.data = self;
+    (void)uv_timer_init(self->loop, &self->pause);
+    self->pause.data = self;
+    self->open_handles = 2;
+    (void)uv_poll_start(&self->listener, UV_READABLE, on_connection);
     return 0;
 }
 
@@ -317,16 +367,15 @@ int local_uv_init(struct local_uv *self, uv_loop_t *loop, struct node *node,
     code = self->buffer == NULL
                    ? error_set(err, ERR_FULL, "no memory for the local socket")
                    : listen_at(self, err);
+    if (code == 0) {
+        code = watch_listener(self, err);
+    }
     if (code != 0) {
         release(self);
         free(self->buffer);
         self->closing = true;
         return code;
     }
-    uv_poll_init(loop, &self->listener, self->listen_fd);
-    self->listener.data = self;
-    self->open_handles = 1;
-    uv_poll_start(&self->listener, UV_READABLE, on_connection);
     return 0;
 }
 
@@ -378,5 +427,6 @@ void local_uv_close(struct local_uv *self)
     }
     (void)uv_poll_stop(&self->listener);
     uv_close((uv_handle_t *)&self->listener, on_handle_closed);
+    uv_close((uv_handle_t *)&self->pause, on_handle_closed);
     release(self);
 }

@@ -18,6 +18,7 @@ struct node_action;
 
 enum {
     LOCAL_UV_SLOTS = 2 * LOCAL_CLIENTS_MAX, /* some may still be closing */
+    LOCAL_UV_PAUSE_MS = 100, /* when the system has no descriptor left */
 };
 
 struct local_uv_client {
@@ -38,6 +39,7 @@ struct local_uv {
     void (*on_turn)(void *owner); /* facts were fed: drain the node */
     void *owner;
     uv_poll_t listener;
+    uv_timer_t pause; /* of the listener */
     int listen_fd;
     char path[108];
     bool bound; /* the path is ours to unlink */

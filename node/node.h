@@ -198,5 +198,8 @@ bool node_is_healthy(const struct node *n, struct error *reason);
 /* The newest generation of a node id that gossip knows, or NULL. */
 const struct gossip_member *node_member(const struct node *n, uint64_t id);
 
+/* No other member is live: we are in no cluster, or not any more. */
+bool node_is_alone(const struct node *n);
+
 /* How many members are live and published `active`, own node included. */
 size_t node_active_count(const struct node *n);

@@ -21,6 +21,11 @@ const struct gossip_member *node_member(const struct node *n, uint64_t id)
     return NULL;
 }
 
+bool node_is_alone(const struct node *n)
+{
+    return gossip_live_count(&n->gossip) == 0;
+}
+
 /* What the node publishes under a key; empty when nothing. */
 static struct bytes value_of(const struct node *n, uint64_t id, const char *key)
 {

@@ -1,7 +1,7 @@
 /* The seeds' names, turned into addresses again and again.
  *
- * Each name is looked up on libuv's pool every 5 s until we have joined, then
- * every 30 s; all addresses of a name count. A lookup that fails keeps what the
+ * Each name is looked up on libuv's pool every 5 s while we are in no cluster,
+ * else every 30 s; all addresses of a name count. A lookup that fails keeps what the
  * last good one found, is an event, and never ends the process. */
 #pragma once
 
