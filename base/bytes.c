@@ -35,15 +35,10 @@ bool bytes_starts_with(struct bytes whole, struct bytes prefix)
            bytes_equal(bytes_of(whole.data, prefix.size), prefix);
 }
 
-/* How many continuation bytes follow `lead`, and the least code point that
- * needs that many; -1 when no sequence starts so. */
+/* How many continuation bytes follow `lead`, which is no ASCII, and the least
+ * code point that needs that many; -1 when no sequence starts so. */
 static int continuation_bytes(uint8_t lead, uint32_t *point, uint32_t *least)
 {
-    if (lead < 0x80) {
-        *point = lead;
-        *least = 0;
-        return 0;
-    }
     if ((lead & 0xe0) == 0xc0) {
         *point = lead & 0x1f;
         *least = 0x80;
@@ -69,7 +64,13 @@ bool bytes_is_utf8(struct bytes b)
     while (i < b.size) {
         uint32_t point;
         uint32_t least;
-        int more = continuation_bytes(b.data[i], &point, &least);
+        int more;
+
+        if (b.data[i] < 0x80) { /* ASCII, as most are */
+            i++;
+            continue;
+        }
+        more = continuation_bytes(b.data[i], &point, &least);
 
         i++;
         if (more < 0 || (size_t)more > b.size - i) {
