@@ -434,6 +434,22 @@ static void a_reset_is_not_begun_without_room_for_a_key(void **context)
     }
 }
 
+/* What is smaller does not overtake what comes first. */
+static void what_does_not_fit_yet_ends_the_delta(void **context)
+{
+    struct table *t = *context;
+    struct gossip_member *n[] = {add(t, 1), add(t, 2)};
+    struct gossip_digest_entry lines[] = {
+            line_of(n[0], 0, 1), line_of(n[1], 0, 1)};
+
+    put(n[0], "a", "1");
+    put(n[0], "b", "1");
+    put(n[1], "a", "1");
+    put(n[1], "b", "1");
+    put(n[1], "c", "a value of thirty-six letters, or so");
+    assert_grows_to(t, lines, 2, "node-2:b@2 node-2:c@3 node-1:b@2 ");
+}
+
 static void put_large(struct gossip_member *m, const char *key, size_t size)
 {
     uint8_t *value = calloc(1, size);
@@ -515,6 +531,7 @@ int main(void)
             CASE(s19_46_who_missed_a_collected_tombstone_is_reset),
             CASE(s19_47_all_collected_leaves_the_version),
             CASE(a_reset_is_not_begun_without_room_for_a_key),
+            CASE(what_does_not_fit_yet_ends_the_delta),
             CASE(s19_49_what_fits_nowhere_ends_its_node_and_no_other),
             CASE(a_name_that_fits_nowhere_keeps_nobody_out),
     };

@@ -744,7 +744,9 @@ static void our_own_keys_have_bounds_and_sentences(void **context)
     assert_int_equal(gossip_set(g, bytes_text("k"), bytes_text("\xff"), &err),
             ERR_INVALID);
     assert_string_equal(err.text, "the value of \"k\" is not UTF-8");
-    set(g, "k", "0123456789");
+    set(g, "k", "0123456789"); /* as long as a value may be */
+    assert_int_equal(gossip_set(g, bytes_of(text, 255), bytes_text(""), &err),
+            ERR_FULL); /* as long as a key may be, but there is no room */
     assert_int_equal(
             gossip_set(g, bytes_text("l"), bytes_text("v"), &err), ERR_FULL);
     assert_int_equal(gossip_delete(g, 0, bytes_text("l"), &err), ERR_NOT_FOUND);
@@ -768,6 +770,12 @@ static void a_reply_that_nobody_fetched_is_counted(void **context)
     assert_int_equal(action.kind, GOSSIP_SEND);
     assert_false(gossip_next(g, &action));
     assert_int_equal(gossip_counters(g)->refused[GOSSIP_REFUSED_UNSENT], 1);
+
+    /* Nor does one outlive a message that has no answer. */
+    gossip_receive(g, 0, &from, bytes_of(SYN, sizeof(SYN)));
+    gossip_receive(g, 0, &from, bytes_of("\x53\xb0\x00\x03", 4));
+    assert_false(gossip_next(g, &action));
+    assert_int_equal(gossip_counters(g)->refused[GOSSIP_REFUSED_UNSENT], 2);
     world_close(&w);
 }
 

@@ -440,6 +440,32 @@ static void who_comes_back_listens_before_it_judges(void **context)
     world_close(&w);
 }
 
+static void two_intervals_late_is_not_late_yet(void **context)
+{
+    static const struct {
+        uint64_t late_ms;
+        uint64_t silence_ms;
+    } ROWS[] = {{2000, 3000}, {2001, 1000}};
+
+    (void)context;
+    for (size_t i = 0; i < 2; i++) {
+        struct world w = {0};
+        struct gossip_options o = reference_options();
+        struct gossip *g;
+
+        o.late_intervals = 2;
+        g = world_add(&w, 1, o);
+        hear_heartbeat(&w, g, 2, 1);
+        hear_heartbeat(&w, g, 2, 2);
+        evaluate(&w, g);
+        pass(&w, 1000 + ROWS[i].late_ms);
+        evaluate(&w, g);
+        assert_int_equal(w.now_ms - member_of(g, 2)->phi.last_news_ms,
+                ROWS[i].silence_ms);
+        world_close(&w);
+    }
+}
+
 /* Between rounds too: news that shrinks the mean may bring a deadline closer. */
 static void no_deadline_is_missed(void **context)
 {
@@ -557,6 +583,7 @@ int main(void)
             cmocka_unit_test(a_member_is_judged_at_its_own_deadline),
             cmocka_unit_test(a_late_observer_judges_nobody),
             cmocka_unit_test(who_comes_back_listens_before_it_judges),
+            cmocka_unit_test(two_intervals_late_is_not_late_yet),
             cmocka_unit_test(no_deadline_is_missed),
             cmocka_unit_test(only_the_last_of_life_and_death_is_told),
             cmocka_unit_test(a_twin_that_lives_elsewhere_is_told),

@@ -93,6 +93,7 @@ static void who_is_removed_again_is_the_latest(void **context)
     put(r, 1, 5);
     put(r, 2, 5);
     put(r, 1, 9);
+    assert_int_equal(r->count, 2);
     assert_true(refuses(r, 1, 9));
     put(r, 3, 5);
     put(r, 4, 5);

@@ -180,6 +180,21 @@ static void s19_83_a_seed_is_asked_at_once(void **context)
     world_close(&w);
 }
 
+static void seeds_are_distinct_and_can_be_sent_to(void **context)
+{
+    struct world w = {.is_cut = true};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    struct addr seeds[] = {addr_of_node(2), addr_of_node(3), addr_of_node(2),
+            addr_ipv4(0, 0, 0, 0, 7946)};
+
+    (void)context;
+    gossip_seeds(g, seeds, 4);
+    assert_int_equal(g->seed_count, 2);
+    gossip_seeds(g, seeds, 1);
+    assert_int_equal(g->seed_count, 1);
+    world_close(&w);
+}
+
 static void s19_84_a_contact_sends_one_syn(void **context)
 {
     struct world w = {.is_cut = true};
@@ -244,9 +259,12 @@ static void nobody_is_sent_to_an_address_that_is_none(void **context)
     static const char *const ADDRS[] = {
             "0.0.0.0:7946", "10.0.0.9:0", "224.0.0.1:7946", "10.0.0.1:7946"};
     struct world w = {.is_cut = true};
-    struct gossip *g = world_add(&w, 1, reference_options());
+    struct gossip_options o = reference_options();
+    struct gossip *g;
 
     (void)context;
+    o.dead_grace_ms = 20000;
+    g = world_add(&w, 1, o);
     for (size_t i = 0; i < 4; i++) {
         struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN);
         struct gossip_digest_entry line = {.heartbeat = 3};
@@ -259,9 +277,10 @@ static void nobody_is_sent_to_an_address_that_is_none(void **context)
     }
     assert_int_equal(gossip_member_count(g), 5);
     w.nodes[0]->sent = 0;
-    for (uint64_t t = 0; t < 10; t++) {
+    for (uint64_t t = 0; t < 100; t++) { /* past their removal */
         tick(&w, g, t * 1000);
     }
+    assert_int_equal(gossip_member_count(g), 1);
     assert_int_equal(w.nodes[0]->sent, 0);
     world_close(&w);
 }
@@ -353,6 +372,7 @@ int main(void)
             DRAW(s19_89_nobody_live_means_the_seed_always),
             DRAW(addresses_count_once),
             cmocka_unit_test(s19_83_a_seed_is_asked_at_once),
+            cmocka_unit_test(seeds_are_distinct_and_can_be_sent_to),
             cmocka_unit_test(s19_84_a_contact_sends_one_syn),
             cmocka_unit_test(too_many_contacts_are_refused),
             cmocka_unit_test(missed_rounds_are_not_made_up_for),
