@@ -252,8 +252,10 @@ static bool advance(struct node *n)
 {
     uint64_t stopping_ms = n->now_ms - n->stop_ms;
     enum node_state before = n->state;
-    bool was_stopped = n->stopped;
 
+    if (n->stopped) {
+        return false;
+    }
     switch (n->state) {
     case NODE_JOINING:
         if (is_ready(n)) {
@@ -276,7 +278,7 @@ static bool advance(struct node *n)
         }
         break;
     }
-    return n->state != before || n->stopped != was_stopped;
+    return n->state != before || n->stopped;
 }
 
 /* When `advance` has to look again without being told of anything; what is
@@ -397,6 +399,7 @@ void node_meet_twin(struct node *n, const struct gossip_member *twin)
 bool node_is_healthy(const struct node *n, struct error *reason)
 {
     char text[ADDR_TEXT_BYTES];
+    size_t members;
 
     if (n->state == NODE_JOINING) {
         (void)error_set(reason, 0, "still looking for the cluster");
@@ -411,18 +414,26 @@ bool node_is_healthy(const struct node *n, struct error *reason)
                 addr_format(&n->twin_addr, text));
         return false;
     }
-    (void)error_set(reason, 0, "active with %zu live members",
-            gossip_live_count(&n->gossip) + 1);
+    members = gossip_live_count(&n->gossip) + 1;
+    (void)error_set(reason, 0, "active with %zu live member%s", members,
+            members == 1 ? "" : "s");
     return true;
 }
 
 /* --- actions --- */
 
+/* One thing that happens is a line or two: what has been logged goes out before
+ * more happens, so that a cluster that comes at once is told of whole. */
+static bool has_room_to_log(const struct node *n)
+{
+    return n->log_count < NODE_LOG_LINES / 2;
+}
+
 /* What the streams and the pool decide about each other happens here; what is
  * left is for the adaptors. */
 static bool next_of_pool(struct node *n, struct node_action *action)
 {
-    while (shuffle_pool_next(&n->pool, &action->pool)) {
+    while (has_room_to_log(n) && shuffle_pool_next(&n->pool, &action->pool)) {
         if (action->pool.type <= SHUFFLE_POOL_READ) {
             action->type = NODE_POOL;
             return true;
@@ -448,7 +459,7 @@ static bool next_of_gossip(struct node *n, struct node_action *action)
 {
     struct gossip_action news;
 
-    while (gossip_next(&n->gossip, &news)) {
+    while (has_room_to_log(n) && gossip_next(&n->gossip, &news)) {
         if (news.kind == GOSSIP_SEND) {
             action->type = NODE_SEND;
             action->to = news.to;
@@ -467,9 +478,7 @@ static bool next_of_local(struct node *n, struct node_action *action)
     }
     action->type = NODE_LOCAL;
     if (action->local.type == LOCAL_CLOSE) {
-        kv_watches_remove(&n->watches, action->local.client);
-        shuffle_streams_client_gone(
-                &n->streams, n->now_ms, action->local.client + 1);
+        node_forget_client(n, action->local.client);
     }
     return true;
 }

@@ -42,9 +42,24 @@ void node_streams_action(
 
 /* --- node_local.c: what local programs say --- */
 
+/* To the streams, program 0 is nobody: they know our clients by one number
+ * more. */
+static inline uint32_t node_program_of(uint32_t client)
+{
+    return client + 1;
+}
+
+static inline uint32_t node_client_of(uint32_t program)
+{
+    return program - 1;
+}
+
 /* The node joins no more: programs that waited for it to be active are
  * attached, or refused. */
 void node_attach_waiting(struct node *n);
+
+/* The client is no more; its number may be given anew. */
+void node_forget_client(struct node *n, uint32_t client);
 
 /* Programs that wait for memory, or for a condition, are looked at again. */
 void node_retry_clients(struct node *n);

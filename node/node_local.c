@@ -2,12 +2,6 @@
 
 #include <assert.h>
 
-/* To the streams, 0 is nobody: they know our clients by one number more. */
-static uint32_t program(uint32_t client)
-{
-    return client + 1;
-}
-
 int node_client_accepted(struct node *n, uint64_t now_ms)
 {
     n->now_ms = now_ms;
@@ -58,7 +52,7 @@ static void attach(struct node *n, uint32_t client, const struct frame *frame)
         refuse(n, client, "this node is leaving");
     } else {
         shuffle_streams_attach(
-                &n->streams, n->now_ms, program(client), &attach);
+                &n->streams, n->now_ms, node_program_of(client), &attach);
     }
 }
 
@@ -82,8 +76,8 @@ static void take_frame(
         take_call(n, client, frame->payload);
     } else if (frame->tag == SHUFFLE_TAG_ATTACH) {
         attach(n, client, frame);
-    } else if (!shuffle_streams_client(&n->streams, n->now_ms, program(client),
-                       frame->tag, frame->payload)) {
+    } else if (!shuffle_streams_client(&n->streams, n->now_ms,
+                       node_program_of(client), frame->tag, frame->payload)) {
         local_end(&n->local, client);
     }
 }
@@ -105,12 +99,18 @@ void node_client_received(
     take_frames(n, client);
 }
 
+void node_forget_client(struct node *n, uint32_t client)
+{
+    kv_watches_remove(&n->watches, client);
+    shuffle_streams_client_gone(
+            &n->streams, n->now_ms, node_program_of(client));
+}
+
 void node_client_gone(struct node *n, uint64_t now_ms, uint32_t client)
 {
     n->now_ms = now_ms;
     local_forget(&n->local, client);
-    kv_watches_remove(&n->watches, client);
-    shuffle_streams_client_gone(&n->streams, now_ms, program(client));
+    node_forget_client(n, client);
 }
 
 size_t node_client_output(struct node *n, uint32_t client,

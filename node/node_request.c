@@ -58,13 +58,6 @@ static void answer_error(struct node *n, uint32_t client, uint32_t call,
 
 /* --- members --- */
 
-static void wait_for(
-        struct node *n, uint32_t client, enum local_wait wait, uint32_t call)
-{
-    n->local.clients[client].wait = wait;
-    n->local.clients[client].wait_call = call;
-}
-
 static bool is_waiting(
         const struct node *n, uint32_t client, enum local_wait wait)
 {
@@ -73,16 +66,41 @@ static bool is_waiting(
     return c->role == LOCAL_CALLER && c->wait == wait;
 }
 
+/* Whoever watches or waits does that alone: there is one such call at a time. */
+static bool begin_waiting(
+        struct node *n, uint32_t client, enum local_wait wait, uint32_t call)
+{
+    struct local_client *c = &n->local.clients[client];
+    struct error err;
+
+    if (c->wait != LOCAL_WAIT_NONE) {
+        (void)error_set(&err, ERR_INVALID,
+                "a program waits for one thing at a time: use a connection "
+                "for each");
+        answer_error(n, client, call, 1, &err);
+        return false;
+    }
+    c->wait = wait;
+    c->wait_call = call;
+    return true;
+}
+
 void node_answer_members(struct node *n)
 {
-    uint64_t active = node_active_count(n);
+    uint64_t active = UINT64_MAX; /* counted when somebody asks */
 
     for (uint32_t i = 0; i < LOCAL_CLIENTS_MAX; i++) {
-        if (is_waiting(n, i, LOCAL_WAIT_MEMBERS) &&
-                n->local.clients[i].wait_count <= active) {
-            n->local.clients[i].wait = LOCAL_WAIT_NONE;
-            answer_report(
-                    n, i, n->local.clients[i].wait_call, 0, report_members(n));
+        struct local_client *c = &n->local.clients[i];
+
+        if (!is_waiting(n, i, LOCAL_WAIT_MEMBERS)) {
+            continue;
+        }
+        if (active == UINT64_MAX) {
+            active = node_active_count(n);
+        }
+        if (c->wait_count <= active) {
+            c->wait = LOCAL_WAIT_NONE;
+            answer_report(n, i, c->wait_call, 0, report_members(n));
         }
     }
 }
@@ -90,9 +108,12 @@ void node_answer_members(struct node *n)
 static void request_members(
         struct node *n, uint32_t client, uint32_t call, const struct request *r)
 {
-    n->local.clients[client].wait_count = r->wait;
-    wait_for(n, client, LOCAL_WAIT_MEMBERS, call);
-    node_answer_members(n);
+    if (r->wait == 0) {
+        answer_report(n, client, call, 0, report_members(n));
+    } else if (begin_waiting(n, client, LOCAL_WAIT_MEMBERS, call)) {
+        n->local.clients[client].wait_count = r->wait;
+        node_answer_members(n);
+    }
 }
 
 /* --- health and leaving --- */
@@ -103,6 +124,14 @@ static void request_health(struct node *n, uint32_t client, uint32_t call)
     bool healthy = node_is_healthy(n, &reason);
 
     answer_report(n, client, call, healthy ? 0 : 1, report_health(n));
+}
+
+static void request_leave(struct node *n, uint32_t client, uint32_t call)
+{
+    if (begin_waiting(n, client, LOCAL_WAIT_LEFT, call)) {
+        node_log(n, NODE_NOTICE, "a local program asks us to leave");
+        node_stop(n, n->now_ms);
+    }
 }
 
 void node_answer_left(struct node *n)
@@ -288,14 +317,15 @@ static void request_watch(
     struct kv_watch watch = {.tag = client, .wants_deletions = true};
     struct error err;
 
-    if (r->prefix.size > LOCAL_PREFIX_BYTES || c->wait != LOCAL_WAIT_NONE) {
-        (void)error_set(&err, ERR_INVALID,
-                "a program watches one prefix of at most %d bytes",
+    if (r->prefix.size > LOCAL_PREFIX_BYTES) {
+        (void)error_set(&err, ERR_INVALID, "a prefix has at most %d bytes",
                 LOCAL_PREFIX_BYTES);
         answer_error(n, client, call, 1, &err);
         return;
     }
-    wait_for(n, client, LOCAL_WAIT_KEYS, call);
+    if (!begin_waiting(n, client, LOCAL_WAIT_KEYS, call)) {
+        return;
+    }
     memcpy(c->prefix, r->prefix.data, r->prefix.size);
     watch.prefix = bytes_of(c->prefix, r->prefix.size);
     (void)kv_watches_add(&n->watches, &watch);
@@ -318,8 +348,7 @@ static void dispatch(
         request_health(n, client, call);
         break;
     case REQUEST_LEAVE:
-        wait_for(n, client, LOCAL_WAIT_LEFT, call);
-        node_stop(n, n->now_ms);
+        request_leave(n, client, call);
         break;
     case REQUEST_KV_GET:
         request_get(n, client, call, r);

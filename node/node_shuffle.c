@@ -115,20 +115,15 @@ static void publish_sinks(struct node *n)
 {
     struct bytes stage;
     uint64_t number;
-    struct error err;
 
     if (!shuffle_streams_sink_at(&n->streams, 0, &stage, &number)) {
         (void)gossip_delete(
                 &n->gossip, n->now_ms, bytes_text("weft:sinks"), NULL);
-        return;
-    }
-    if (published_write_sinks(&n->streams, n->value, sizeof(n->value)) != 0) {
+    } else if (published_write_sinks(&n->streams, n->value, sizeof(n->value)) ==
+               0) {
+        node_publish(n, "weft:sinks", n->value);
+    } else {
         node_log(n, NODE_ERROR, "too many sinks to publish them all");
-        return;
-    }
-    if (gossip_set(&n->gossip, bytes_text("weft:sinks"), bytes_text(n->value),
-                &err) != 0) {
-        node_log(n, NODE_ERROR, "cannot publish weft:sinks: %s", err.text);
     }
 }
 
@@ -144,6 +139,8 @@ static void publish_place(
     } else if (published_write_place(
                        &action->sinks, n->value, sizeof(n->value)) == 0) {
         node_publish(n, key, n->value);
+    } else {
+        node_log(n, NODE_ERROR, "%s has too many sinks to publish them", key);
     }
 }
 
@@ -152,11 +149,10 @@ static void answer_summary(
 {
     char *json = report_summary(action->rows, action->rows_count);
 
-    node_answer(n, action->client - 1, 0, 0, true, json);
+    node_answer(n, node_client_of(action->client), 0, 0, true, json);
     report_free(json);
 }
 
-/* To the streams, 0 is nobody: they know our clients by one number more. */
 void node_streams_action(
         struct node *n, const struct shuffle_streams_action *action)
 {
@@ -178,20 +174,21 @@ void node_streams_action(
                 &n->pool, n->now_ms, action->link, action->count);
         break;
     case SHUFFLE_STREAMS_CLIENT_FRAME:
-        local_push(&n->local, action->client - 1, action->tag, action->payload,
-                none);
+        local_push(&n->local, node_client_of(action->client), action->tag,
+                action->payload, none);
         break;
     case SHUFFLE_STREAMS_CLIENT_BLOCK:
-        local_push_block(&n->local, action->client - 1, action->block);
+        local_push_block(
+                &n->local, node_client_of(action->client), action->block);
         break;
     case SHUFFLE_STREAMS_CLIENT_READ:
-        local_hold(&n->local, action->client - 1, !action->on);
+        local_hold(&n->local, node_client_of(action->client), !action->on);
         break;
     case SHUFFLE_STREAMS_CLIENT_SUMMARY:
         answer_summary(n, action);
         break;
     case SHUFFLE_STREAMS_CLIENT_CLOSE:
-        local_end(&n->local, action->client - 1);
+        local_end(&n->local, node_client_of(action->client));
         break;
     case SHUFFLE_STREAMS_PUBLISH_SINKS:
         publish_sinks(n);

@@ -517,6 +517,41 @@ static void a_watch_tells_what_is_there_and_what_changes(void **context)
     }
 }
 
+/* Else the answers of one call would carry the number of another. */
+static void a_program_waits_for_one_thing_at_a_time(void **context)
+{
+    static const char *const MORE[] = {
+            "{\"cmd\":\"kv_watch\",\"prefix\":\"w/\"}",
+            "{\"cmd\":\"members\",\"wait\":9}", "{\"cmd\":\"leave\"}"};
+    static char json[64 * 1024];
+    struct world *w = *context;
+    struct shuffle_wire_result result;
+    struct world_node *n;
+    uint32_t client;
+
+    start_cluster(w, 1);
+    n = w->nodes[0];
+    client = world_call(w, n, 7, "{\"cmd\":\"kv_watch\",\"prefix\":\"w/\"}");
+    for (size_t i = 0; i < sizeof(MORE) / sizeof(MORE[0]); i++) {
+        world_call_again(w, n, client, 8, MORE[i]);
+        world_run(w, 1);
+        expect_result(n, client, &result, json);
+        assert_int_equal(result.id, 8);
+        assert_int_equal(result.exit, 1);
+        assert_true(result.last);
+        assert_int_equal(n->node.state, NODE_ACTIVE);
+    }
+    world_call_again(w, n, client, 9,
+            "{\"cmd\":\"kv_set\",\"key\":\"w/x\",\"value\":\"y\"}");
+    world_run(w, 1);
+    for (uint32_t id = 9; id >= 7; id -= 2) {
+        expect_result(n, client, &result, json);
+        assert_int_equal(result.id, id);
+        assert_int_equal(result.last, id == 9);
+    }
+    expect_silence(n, client);
+}
+
 static void calls_are_answered_with_their_exit_code(void **context)
 {
     static const struct {
@@ -807,6 +842,7 @@ int main(void)
             CASE(leave_is_answered_when_the_node_has_left),
             CASE(members_wait_until_so_many_are_active),
             CASE(a_watch_tells_what_is_there_and_what_changes),
+            CASE(a_program_waits_for_one_thing_at_a_time),
             CASE(calls_are_answered_with_their_exit_code),
             CASE(a_program_that_comes_early_is_attached_when_active),
             CASE(a_program_that_waits_for_a_leaving_node_is_refused),

@@ -642,10 +642,9 @@ static inline void world_client_send(struct world *w, struct world_node *n,
     free(frame.data);
 }
 
-static inline uint32_t world_call(
-        struct world *w, struct world_node *n, uint32_t id, const char *json)
+static inline void world_call_again(struct world *w, struct world_node *n,
+        uint32_t client, uint32_t id, const char *json)
 {
-    uint32_t client = world_client(w, n);
     const struct shuffle_wire_call call = {.id = id, .json = bytes_text(json)};
     uint8_t payload[1024];
     struct writer writer = writer_of(payload, sizeof(payload));
@@ -653,6 +652,14 @@ static inline uint32_t world_call(
     shuffle_wire_encode_call(&writer, &call);
     assert_false(writer.failed);
     world_client_send(w, n, client, SHUFFLE_TAG_CALL, writer_bytes(&writer));
+}
+
+static inline uint32_t world_call(
+        struct world *w, struct world_node *n, uint32_t id, const char *json)
+{
+    uint32_t client = world_client(w, n);
+
+    world_call_again(w, n, client, id, json);
     return client;
 }
 
