@@ -10,8 +10,10 @@ void local_init(
     assert(reserved);
     *l = (struct local){.blocks = blocks,
             .reserve = {.max_bytes = LOCAL_RESERVE_BYTES},
+            .answers = {.max_bytes = LOCAL_ANSWERS_BYTES},
             .max_frame_bytes = max_frame_bytes};
     block_pool_init(&l->shorts, &l->reserve, LOCAL_RESERVE_BYTES / 8);
+    block_pool_init(&l->longs, &l->answers, 0);
 }
 
 static struct local_client *client_at(struct local *l, uint32_t client)
@@ -31,7 +33,7 @@ int local_accept(struct local *l, uint64_t now_ms)
                     .role = LOCAL_NEW, .since_ms = now_ms, .told_read = true};
             inbox_init(&c->in, &l->shorts,
                     l->max_frame_bytes + SHUFFLE_MAX_FRAME_EXTRA);
-            outbox_init(&c->out, l->blocks, &l->shorts, LOCAL_QUEUE_BYTES);
+            outbox_init(&c->out, &l->longs, &l->shorts, LOCAL_QUEUE_BYTES);
             return i;
         }
     }
@@ -55,6 +57,7 @@ void local_close(struct local *l)
             local_forget(l, i);
         }
     }
+    block_pool_close(&l->longs);
     block_pool_close(&l->shorts);
     budget_give(l->blocks->budget, LOCAL_RESERVE_BYTES);
 }
@@ -190,19 +193,34 @@ bool local_retry(struct local *l, uint32_t client)
     return c->role != LOCAL_FREE && c->starved && reserve(l, c);
 }
 
-void local_push(struct local *l, uint32_t client, uint8_t tag,
-        struct bytes head, struct bytes body)
+static void push(
+        struct local *l, uint32_t client, const struct outbox_frame *frame)
 {
     struct local_client *c = client_at(l, client);
-    struct outbox_frame frame = {OUTBOX_CONTROL, tag, head, body};
 
     if (c->ending) {
         return;
     }
-    if (outbox_push(&c->out, &frame) != 0) {
+    if (outbox_push(&c->out, frame) != 0) {
         c->wants_close = true;
     }
     c->wants_write = true;
+}
+
+void local_push(struct local *l, uint32_t client, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    struct outbox_frame frame = {OUTBOX_CONTROL, tag, head, body};
+
+    push(l, client, &frame);
+}
+
+void local_push_long(struct local *l, uint32_t client, uint8_t tag,
+        struct bytes head, struct bytes body)
+{
+    struct outbox_frame frame = {OUTBOX_BULK, tag, head, body};
+
+    push(l, client, &frame);
 }
 
 void local_push_block(struct local *l, uint32_t client, struct block *block)

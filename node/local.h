@@ -11,10 +11,12 @@
  * What the frames mean is the node's business: here they are only cut out of
  * the bytes, and the answers queued.
  *
- * Memory: a client's output is bounded by what is granted to it or asked by
- * it; one that does not read its answers is ended when they pass
- * LOCAL_QUEUE_BYTES. A long frame waits unread until the budget has room; small
- * ones have LOCAL_RESERVE_BYTES of it to themselves. */
+ * Memory. A long frame that comes in waits unread until the budget has room;
+ * short ones, in and out, have LOCAL_RESERVE_BYTES of it to themselves. Answers
+ * that are long, or that follow each other for ever, have memory apart from the
+ * budget, so that nobody who asks and does not read holds up records or other
+ * programs: LOCAL_ANSWERS_BYTES for all, LOCAL_QUEUE_BYTES for one. A client
+ * that finds none is ended. What a sink is sent was granted before. */
 #pragma once
 
 #include "base/error.h"
@@ -24,7 +26,8 @@
 
 enum {
     LOCAL_CLIENTS_MAX = 64,
-    LOCAL_QUEUE_BYTES = 128 * 1024 * 1024,
+    LOCAL_QUEUE_BYTES = 64 * 1024 * 1024, /* copied, of one client */
+    LOCAL_ANSWERS_BYTES = 128 * 1024 * 1024, /* long ones, of all */
     LOCAL_RESERVE_BYTES = 4 * 1024 * 1024,
     LOCAL_FIRST_FRAME_MS = 5000,
     LOCAL_PREFIX_BYTES = 255, /* of a watch */
@@ -84,6 +87,8 @@ struct local {
     struct block_pool *blocks; /* for long frames */
     struct budget reserve;
     struct block_pool shorts; /* for all others, from the reserve */
+    struct budget answers;
+    struct block_pool longs; /* for long answers */
     size_t max_frame_bytes;
     struct local_client clients[LOCAL_CLIENTS_MAX];
 };
@@ -120,9 +125,11 @@ struct block *local_unstash(struct local *l, uint32_t client);
 /* Tries again where memory was missing; true when local_next has news. */
 bool local_retry(struct local *l, uint32_t client);
 
-/* Queues a frame, or a block of whole frames, which is ours from then on. A
- * client that cannot take it is ended. */
+/* Queues a frame, short or part of a long answer, or a block of whole frames,
+ * which is ours from then on. A client that cannot take it is ended. */
 void local_push(struct local *l, uint32_t client, uint8_t tag,
+        struct bytes head, struct bytes body);
+void local_push_long(struct local *l, uint32_t client, uint8_t tag,
         struct bytes head, struct bytes body);
 void local_push_block(struct local *l, uint32_t client, struct block *block);
 

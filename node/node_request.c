@@ -8,14 +8,17 @@
 #include <string.h>
 
 enum {
-    PIECE_BYTES = 512 * 1024, /* of an answer, in one frame */
+    PIECE_BYTES = 512 * 1024, /* of a long answer, in one frame */
+    SHORT_BYTES = 64 * 1024, /* an answer that has memory set aside */
+    ANSWER_BYTES = LOCAL_QUEUE_BYTES / 2, /* no text is longer */
 };
 
 /* Keys that the node itself publishes: nobody else may write them. */
 static const char *const own_prefixes[] = {
         "node:", "load:", "partitions:", "shuffle:", "control:", "weft:"};
 
-/* One RESULT frame. */
+/* One RESULT frame. An answer that others will follow counts as long: nobody
+ * knows how many there will be. */
 static void answer_piece(struct node *n, uint32_t client,
         const struct shuffle_wire_result *head, struct bytes json)
 {
@@ -24,7 +27,13 @@ static void answer_piece(struct node *n, uint32_t client,
 
     shuffle_wire_encode_result(&w, head);
     assert(!w.failed);
-    local_push(&n->local, client, SHUFFLE_TAG_RESULT, writer_bytes(&w), json);
+    if (head->last && json.size <= SHORT_BYTES) {
+        local_push(
+                &n->local, client, SHUFFLE_TAG_RESULT, writer_bytes(&w), json);
+    } else {
+        local_push_long(
+                &n->local, client, SHUFFLE_TAG_RESULT, writer_bytes(&w), json);
+    }
 }
 
 /* A text that is too long for one frame goes in several; the last says so. */
@@ -46,6 +55,16 @@ void node_answer(struct node *n, uint32_t client, uint32_t call, int exit_code,
 static void answer_report(struct node *n, uint32_t client, uint32_t call,
         int exit_code, char *report)
 {
+    struct error err;
+
+    if (strlen(report) > ANSWER_BYTES) {
+        (void)error_set(&err, ERR_FULL,
+                "the answer has %zu MiB, and at most %d are sent: ask for less",
+                strlen(report) >> 20, ANSWER_BYTES >> 20);
+        report_free(report);
+        report = report_error(err.text);
+        exit_code = 1;
+    }
     node_answer(n, client, call, exit_code, true, report);
     report_free(report);
 }

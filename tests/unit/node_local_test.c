@@ -423,23 +423,52 @@ static void too_many_early_frames_end_the_client(void **context)
     expect(f, LOCAL_CLOSE, client);
 }
 
-static void an_answer_that_finds_no_memory_ends_the_client(void **context)
+/* Pushes answers of a MiB until the client is ended; returns how many went. */
+static int push_until_ended(struct fixture *f, uint32_t client,
+        void (*push)(
+                struct local *, uint32_t, uint8_t, struct bytes, struct bytes))
 {
-    struct fixture *f = *context;
-    uint32_t client = connect_at(f, 0);
     static const uint8_t zeros[MIB];
     struct local_action action;
     int pushed = 0;
 
     do {
-        assert_true(pushed < 16);
+        assert_true(pushed < 2 * LOCAL_QUEUE_BYTES / MIB);
         pushed++;
-        local_push(&f->local, client, SHUFFLE_TAG_RESULT, bytes_text("......"),
+        push(&f->local, client, SHUFFLE_TAG_RESULT, bytes_text("......"),
                 bytes_of(zeros, sizeof(zeros)));
         assert_true(local_next_action(&f->local, &action));
     } while (action.type != LOCAL_CLOSE);
-    assert_true(pushed > 4);
+    return pushed;
+}
+
+static void an_answer_that_finds_no_memory_ends_the_client(void **context)
+{
+    struct fixture *f = *context;
+    int reserve = LOCAL_RESERVE_BYTES / MIB;
+
+    assert_in_range(push_until_ended(f, connect_at(f, 0), local_push), reserve,
+            reserve + 1);
     assert_int_equal(f->blocks.out_count, 0);
+}
+
+/* Neither the budget nor what is set aside for others pays for it. */
+static void long_answers_that_nobody_reads_hold_up_nobody(void **context)
+{
+    struct fixture *f = *context;
+    size_t used_bytes = f->budget.used_bytes;
+    uint32_t deaf = connect_at(f, 0);
+    uint32_t other = connect_at(f, 0);
+    struct local_action action;
+    int pushed = push_until_ended(f, deaf, local_push_long);
+
+    assert_in_range(
+            pushed, LOCAL_QUEUE_BYTES / MIB - 1, LOCAL_QUEUE_BYTES / MIB + 1);
+    assert_int_equal(f->budget.used_bytes, used_bytes);
+    local_push(&f->local, other, SHUFFLE_TAG_RESULT, bytes_text("......"),
+            bytes_text("{}"));
+    assert_true(local_next_action(&f->local, &action));
+    assert_int_equal(action.type, LOCAL_WRITE);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_local, close_local)
@@ -459,6 +488,7 @@ int main(void)
             CASE(frames_that_came_early_are_kept_in_order),
             CASE(too_many_early_frames_end_the_client),
             CASE(an_answer_that_finds_no_memory_ends_the_client),
+            CASE(long_answers_that_nobody_reads_hold_up_nobody),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);
