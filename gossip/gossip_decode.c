@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/sort.h"
 #include "gossip/gossip_op.h"
 
 static_assert(GOSSIP_DIGEST_MAX == 25575, "the digest's bound in entries");
@@ -70,9 +71,22 @@ static bool is_ascending(const struct gossip_digest_entry *digest, size_t count)
     return true;
 }
 
-/* Ascending, and of a member that is there twice only the last line: equal ids
- * are sorted by their place in the datagram. Peers send their digests
- * ascending, so there is seldom anything to do. */
+/* Of equal ids, the one whose name lies further on in the datagram is later. */
+static int compare_entries(const void *a, const void *b)
+{
+    const struct gossip_id *x = &((const struct gossip_digest_entry *)a)->id;
+    const struct gossip_id *y = &((const struct gossip_digest_entry *)b)->id;
+    int order = gossip_id_compare(x, y);
+
+    if (order != 0) {
+        return order;
+    }
+    return (x->node_id.data > y->node_id.data) -
+           (x->node_id.data < y->node_id.data);
+}
+
+/* Ascending, and of a member that is there twice only the last line. Peers send
+ * their digests ascending, so there is seldom anything to do. */
 static size_t make_ascending(struct gossip_digest_entry *digest, size_t count)
 {
     size_t kept = 0;
@@ -80,7 +94,7 @@ static size_t make_ascending(struct gossip_digest_entry *digest, size_t count)
     if (is_ascending(digest, count)) {
         return count;
     }
-    gossip_id_sort(digest, count, sizeof(*digest));
+    sort_ascending(digest, count, sizeof(digest[0]), compare_entries);
     for (size_t i = 1; i < count; i++) {
         if (!gossip_id_equal(&digest[kept].id, &digest[i].id)) {
             kept++;
@@ -287,36 +301,12 @@ static void cut_empty_node(struct delta *delta)
     }
 }
 
-/* Lets the number at `root` sink until no child of its heap is greater. */
-static void sink(uint64_t *numbers, size_t root, size_t count)
+static int compare_numbers(const void *a, const void *b)
 {
-    uint64_t held = numbers[root];
-    size_t child;
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
 
-    while ((child = 2 * root + 1) < count) {
-        child += child + 1 < count && numbers[child + 1] > numbers[child];
-        if (numbers[child] <= held) {
-            break;
-        }
-        numbers[root] = numbers[child];
-        root = child;
-    }
-    numbers[root] = held;
-}
-
-/* Heapsort: n log n whatever the numbers are, for strangers choose them. */
-static void sort(uint64_t *numbers, size_t count)
-{
-    for (size_t root = count / 2; root-- > 0;) {
-        sink(numbers, root, count);
-    }
-    for (size_t end = count; end-- > 1;) {
-        uint64_t greatest = numbers[0];
-
-        numbers[0] = numbers[end];
-        numbers[end] = greatest;
-        sink(numbers, 0, end);
-    }
+    return (x > y) - (x < y);
 }
 
 /* By their hashes: who contrives two members of one hash has made nothing but
@@ -326,7 +316,8 @@ static bool is_any_twice(struct gossip_decoder *d, size_t node_count)
     for (size_t i = 0; i < node_count; i++) {
         d->node_hashes[i] = gossip_id_hash(&d->nodes[i].id);
     }
-    sort(d->node_hashes, node_count);
+    sort_ascending(d->node_hashes, node_count, sizeof(d->node_hashes[0]),
+            compare_numbers);
     for (size_t i = 1; i < node_count; i++) {
         if (d->node_hashes[i - 1] == d->node_hashes[i]) {
             return true;

@@ -6,7 +6,6 @@
 #include "base/hash.h"
 
 enum {
-    ITEM_MAX_BYTES = 256,
     OCTETS_IPV4 = 4,
     OCTETS_IPV6 = 16,
 };
@@ -94,65 +93,4 @@ enum gossip_drop gossip_id_decode(struct reader *r, struct gossip_id *id)
     }
     memcpy(id->addr.octets, octets.data, octets.size);
     return bytes_is_utf8(id->node_id) ? GOSSIP_DROP_NONE : GOSSIP_DROP_TEXT;
-}
-
-struct items {
-    uint8_t *data;
-    size_t item_bytes;
-};
-
-static void *item_at(const struct items *s, size_t index)
-{
-    return s->data + index * s->item_bytes;
-}
-
-static bool is_before(const struct items *s, size_t left, size_t right)
-{
-    const struct gossip_id *a = item_at(s, left);
-    const struct gossip_id *b = item_at(s, right);
-    int order = gossip_id_compare(a, b);
-
-    return order < 0 || (order == 0 && a->node_id.data < b->node_id.data);
-}
-
-static void swap_items(const struct items *s, size_t left, size_t right)
-{
-    uint8_t held[ITEM_MAX_BYTES];
-
-    memcpy(held, item_at(s, left), s->item_bytes);
-    memcpy(item_at(s, left), item_at(s, right), s->item_bytes);
-    memcpy(item_at(s, right), held, s->item_bytes);
-}
-
-/* Lets the item at `root` sink until no child of its heap is greater. */
-static void sift_down(const struct items *s, size_t root, size_t count)
-{
-    size_t child = 2 * root + 1;
-
-    while (child < count) {
-        if (child + 1 < count && is_before(s, child, child + 1)) {
-            child++;
-        }
-        if (!is_before(s, root, child)) {
-            return;
-        }
-        swap_items(s, root, child);
-        root = child;
-        child = 2 * root + 1;
-    }
-}
-
-void gossip_id_sort(void *items, size_t count, size_t item_bytes)
-{
-    struct items s = {.data = items, .item_bytes = item_bytes};
-
-    assert(item_bytes >= sizeof(struct gossip_id));
-    assert(item_bytes <= ITEM_MAX_BYTES);
-    for (size_t root = count / 2; root > 0; root--) {
-        sift_down(&s, root - 1, count);
-    }
-    for (size_t end = count; end > 1; end--) {
-        swap_items(&s, 0, end - 1);
-        sift_down(&s, 0, end - 1);
-    }
 }

@@ -46,9 +46,3 @@ void gossip_id_encode(struct writer *w, const struct gossip_id *id);
 /* Reads an id whose name is borrowed from the reader's input. An id that is
  * cut leaves the reader failed; a whole one is judged: TEXT or FAMILY. */
 enum gossip_drop gossip_id_decode(struct reader *r, struct gossip_id *id);
-
-/* Sorts `count` items of `item_bytes` each, every one of which begins with a
- * struct gossip_id. In place, n log n whatever the input, no allocation: it is
- * strangers who choose the input. Among equal ids, the one whose name lies
- * further on in the datagram comes later. Items are at most 256 bytes. */
-void gossip_id_sort(void *items, size_t count, size_t item_bytes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/sort.h"
 
 int gossip_round_init(struct gossip_round *r, size_t members_max)
 {
@@ -33,42 +34,17 @@ static void swap(struct addr *a, struct addr *b)
     *b = kept;
 }
 
-/* Lets the address at `root` sink to its place in a heap with the greatest on
- * top. */
-static void sink(struct addr *addrs, size_t root, size_t count)
+static int compare_addrs(const void *a, const void *b)
 {
-    size_t child;
-
-    while ((child = 2 * root + 1) < count) {
-        if (child + 1 < count &&
-                addr_compare(&addrs[child], &addrs[child + 1]) < 0) {
-            child++;
-        }
-        if (addr_compare(&addrs[root], &addrs[child]) >= 0) {
-            return;
-        }
-        swap(&addrs[root], &addrs[child]);
-        root = child;
-    }
-}
-
-/* Heapsort: in place, and n log n whatever the addresses are. */
-static void sort(struct addr *addrs, size_t count)
-{
-    for (size_t root = count / 2; root-- > 0;) {
-        sink(addrs, root, count);
-    }
-    for (size_t last = count; last-- > 1;) {
-        swap(&addrs[0], &addrs[last]);
-        sink(addrs, 0, last);
-    }
+    return addr_compare(a, b);
 }
 
 void gossip_addr_set_unique(struct gossip_addr_set *set)
 {
     size_t kept = 0;
 
-    sort(set->addrs, set->count);
+    sort_ascending(
+            set->addrs, set->count, sizeof(set->addrs[0]), compare_addrs);
     for (size_t i = 0; i < set->count; i++) {
         if (kept == 0 || !addr_equal(&set->addrs[kept - 1], &set->addrs[i])) {
             set->addrs[kept++] = set->addrs[i];
