@@ -5,8 +5,10 @@ with what, which sentence is said, and that the counts on both ends are exact.
 """
 
 import collections
+import contextlib
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -894,6 +896,88 @@ class UnderLoad(ClusterTest, Stories):
         self.check_kept(stopped)
         self.assertLess(time.monotonic() - start, 15, "it is told when it wakes up")
         self.assertLessEqual(rows[2]["confirmed"], len(stopped.lines()))
+
+
+class Chance(Shared):
+    """Random runs of a few sources and sinks, one of which may be ended."""
+
+    ROUNDS = 16
+
+    def test_whatever_ends_nothing_comes_twice_and_success_is_true(self):
+        seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
+        print(f"    WEFT_SEED={seed}", flush=True)
+        chance = random.Random(seed)
+        for i in range(self.ROUNDS):
+            self.one_round(chance, f"chance-{i}")
+
+    def one_round(self, chance, stage):
+        on = chance.sample(self.nodes, chance.randint(1, 3))
+        count = chance.randint(1, 3)
+        lines = [[b"%d %d" % (s, i) for i in range(chance.choice((0, 10, 40000, 200000, 200000)))]
+                 for s in range(count)]
+        sinks = {n.number: self.recv(n, "--sources", str(count), stage=stage) for n in on}
+        sources = [
+            self.source(chance.choice(self.nodes), "--sinks", str(len(on)),
+                        "--timeout", "4s", "-o", "json", stage=stage)
+            for _ in range(count)
+        ]
+        feeders = [threading.Thread(target=self.feed_slowly, args=(source.stdin, part))
+                   for source, part in zip(sources, lines)]
+        for feeder in feeders:
+            feeder.start()
+        time.sleep(chance.uniform(0.1, 0.6))
+        fault = chance.choice(("none", "none", "source", "sink", "interrupt"))
+        if fault == "sink":
+            chance.choice(list(sinks.values())).process.kill()
+        elif fault != "none":
+            chance.choice(sources).process.send_signal(
+                signal.SIGKILL if fault == "source" else signal.SIGINT)
+        codes = [source.wait() for source in sources]
+        self.end_late(sinks.values())
+        for feeder in feeders:
+            feeder.join()
+        print(f"    {count} to {sorted(sinks)}, ended: {fault}; {codes}", flush=True)
+        self.check_round(fault, sources, lines, sinks)
+
+    @staticmethod
+    def feed_slowly(stdin, lines):
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            for i in range(0, len(lines), 4000):
+                stdin.write(joined(lines[i:i + 4000]))
+                time.sleep(0.02)
+            stdin.close()
+
+    @staticmethod
+    def end_late(sinks):
+        """A sink whose last source never came is waiting for it still."""
+        deadline = time.monotonic() + 8
+        for sink in sinks:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                sink.wait(max(0.1, deadline - time.monotonic()))
+            sink.end()
+
+    def check_round(self, fault, sources, lines, sinks):
+        came = {number_: self.whole_lines(sink) for number_, sink in sinks.items()}
+        for s, (source, part) in enumerate(zip(sources, lines)):
+            prefix = b"%d " % s
+            of_source = {k: [x for x in v if x.startswith(prefix)] for k, v in came.items()}
+            for kept in of_source.values():
+                order = [int(line.split()[1]) for line in kept]
+                self.assertEqual(order, sorted(set(order)))
+            together = sum(map(len, of_source.values()))
+            self.assertEqual(len(set().union(*of_source.values())), together)
+            code = source.process.returncode
+            if code == DONE:
+                self.assertEqual(together, len(part))
+            if code in (DONE, NO):
+                for row in json.loads(source.out())["sinks"]:
+                    self.assertLessEqual(row["confirmed"], len(of_source[int(row["node"])]))
+        if fault == "none":
+            self.assertEqual({p.process.returncode for p in (*sources, *sinks.values())}, {DONE})
+
+    @staticmethod
+    def whole_lines(sink):
+        return lines_of(sink.out())
 
 
 class Crosswise(ClusterTest, Stories):
