@@ -8,6 +8,7 @@ starts, `Cluster` ends, also when the test fails.
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import unittest
 
 WEFT = os.environ.get("WEFT", "build/release/weft")
 INTERVAL_MS = 100
+SEED = os.environ.pop("WEFT_SEED", None)  # ours: a node would refuse to know it
 VERBOSE = True  # say how long each wait took
 
 
@@ -178,6 +180,13 @@ def wait_until(what, condition, timeout=30.0, every=0.05):
         if took > timeout:
             raise AssertionError(f"{what}: not within {timeout} s")
         time.sleep(every)
+
+
+def seeded(chance=random.Random):
+    """All chance of a test, from a seed that is printed; WEFT_SEED repeats it."""
+    seed = int(SEED) if SEED is not None else random.randrange(2**32)
+    print(f"    WEFT_SEED={seed}", flush=True)
+    return chance(seed)
 
 
 def agree(nodes, ids, timeout=60.0):

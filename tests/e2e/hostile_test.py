@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-from cluster import ClusterTest, agree, wait_until
+from cluster import ClusterTest, agree, seeded, wait_until
 from proxy import reset
 
 DATAGRAMS = 92000
@@ -109,9 +109,7 @@ class Chance(random.Random):
 class Hostile(ClusterTest):
     def setUp(self):
         super().setUp()
-        seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
-        print(f"    WEFT_SEED={seed}", flush=True)
-        self.chance = Chance(seed)
+        self.chance = seeded(Chance)
         self.nodes = self.cluster.start(3, **SETTINGS)
         self.a, self.b, self.c = self.nodes
         self.gossip = addr_of(self.b.gossip_addr())

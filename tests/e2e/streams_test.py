@@ -8,7 +8,6 @@ import collections
 import contextlib
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import threading
 import time
 import unittest
 
-from cluster import Cluster, ClusterTest, agree, wait_until
+from cluster import Cluster, ClusterTest, agree, seeded, wait_until
 from proxy import Proxy, free_port
 
 DONE, NO, TIMED_OUT = 0, 1, 5
@@ -904,9 +903,7 @@ class Chance(Shared):
     ROUNDS = 16
 
     def test_whatever_ends_nothing_comes_twice_and_success_is_true(self):
-        seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
-        print(f"    WEFT_SEED={seed}", flush=True)
-        chance = random.Random(seed)
+        chance = seeded()
         for i in range(self.ROUNDS):
             self.one_round(chance, f"chance-{i}")
 
