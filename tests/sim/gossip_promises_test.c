@@ -1,5 +1,6 @@
 /* What Weft promises of its gossip, as numbers, in virtual time: convergence
- * (P1), detection (P2), accuracy (P3), healing (P4). Times are in intervals.
+ * (P1), detection (P2), accuracy (P3), healing (P4), monotonicity (P5). Times
+ * are in intervals.
  *
  * The hour of P3 is run in full by a build without sanitizers; with them, ten
  * minutes, for they are six times as slow. */
@@ -263,6 +264,69 @@ static void p4_halves_that_forgot_each_other_find_together(void **context)
     sim_free(sim);
 }
 
+/* A write, a deletion, a cut or a healing, at random. */
+static void happen(struct sim *sim, struct prng *chance, size_t nodes)
+{
+    size_t node = (size_t)prng_below(chance, nodes);
+    char key[16];
+
+    snprintf(key, sizeof(key), "key-%d", (int)prng_below(chance, 6));
+    switch (prng_below(chance, 6)) {
+    case 0:
+        sim_isolate(sim, node);
+        return;
+    case 1:
+        sim_heal(sim);
+        return;
+    case 2:
+        sim_restart(sim, node);
+        return;
+    case 3:
+        (void)gossip_delete(
+                sim_gossip(sim, node), sim_now_ms(sim), bytes_text(key), NULL);
+        return;
+    default:
+        sim_set(sim, node, key, prng_below(chance, 2) == 0 ? "heads" : "tails");
+        return;
+    }
+}
+
+/* Room for all the lives of everybody. */
+static void many_generations(struct gossip_options *options)
+{
+    options->members_max = 1000;
+}
+
+/* Datagrams are late, doubled and in any order: no copy of a key goes back, and
+ * nothing deleted returns. */
+static void p5_no_key_goes_back(void **context)
+{
+    (void)context;
+    for (uint64_t seed = 500; seed < 504; seed++) {
+        struct sim *sim = sim_new(&(struct sim_options){.nodes = 8,
+                .seed = seed,
+                .interval_ms = 200,
+                .loss = 0.2,
+                .doubled = 0.3,
+                .delay_min_ms = 1,
+                .delay_max_ms = 1500,
+                .tune = many_generations});
+        struct prng chance;
+
+        prng_init(&chance, seed);
+        sim_run(sim, 5000);
+        for (int i = 0; i < 300; i++) {
+            happen(sim, &chance, 8);
+            sim_run(sim, prng_below(&chance, 700));
+            assert_int_equal(sim_regressions(sim), 0);
+        }
+        sim_heal(sim);
+        assert_true(sim_within(sim, sim_converged, 0, 60000));
+        assert_int_equal(sim_regressions(sim), 0);
+        sim_free(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -275,6 +339,7 @@ int main(void)
             cmocka_unit_test(p3_a_late_observer_judges_nobody),
             cmocka_unit_test(p4_halves_find_together_again),
             cmocka_unit_test(p4_halves_that_forgot_each_other_find_together),
+            cmocka_unit_test(p5_no_key_goes_back),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);

@@ -11,6 +11,7 @@
 enum {
     NODES_MAX = 1000,
     PROBES_MAX = 4096,
+    TOLD_MAX = 1 << 16,
     NEVER = 0,
 };
 
@@ -40,6 +41,12 @@ struct probe {
     size_t missing; /* nodes that have not got it */
 };
 
+/* The latest version of a key that an observer was told of. */
+struct told {
+    uint64_t hash; /* of observer, member and key; 0: free */
+    uint64_t version;
+};
+
 struct sim {
     struct sim_options options;
     struct prng chance;
@@ -55,6 +62,9 @@ struct sim {
     size_t probe_count;
     size_t false_deaths;
     size_t ghosts;
+    size_t regressions;
+    struct told *told; /* TOLD_MAX of them, by hash */
+    size_t told_count;
     bool *removed; /* [node * nodes + other]: has removed its generation */
     uint64_t fingerprint;
     struct sim_traffic traffic;
@@ -227,6 +237,46 @@ static bool *removed_flag(
                    : NULL;
 }
 
+/* Each life of an observer begins anew; other generations are other members. */
+static uint64_t hash_of_told(
+        const struct sim *sim, size_t node, const struct gossip_action *action)
+{
+    uint64_t parts[] = {node, sim->nodes[node].g.started_ms,
+            gossip_id_hash(&action->member->id),
+            hash_xxh3(action->entry->node.key)};
+
+    return hash_xxh3(bytes_of(parts, sizeof(parts))) | 1;
+}
+
+/* Where the hash is, or would be. */
+static struct told *told_at(const struct sim *sim, uint64_t hash)
+{
+    size_t i = (size_t)hash % TOLD_MAX;
+
+    while (sim->told[i].hash != 0 && sim->told[i].hash != hash) {
+        i = (i + 1) % TOLD_MAX;
+    }
+    return &sim->told[i];
+}
+
+/* Beyond half of the room, what is new is not watched. */
+static void watch_version(
+        struct sim *sim, size_t node, const struct gossip_action *action)
+{
+    uint64_t hash = hash_of_told(sim, node, action);
+    struct told *told = told_at(sim, hash);
+
+    if (told->hash == 0) {
+        if (sim->told_count == TOLD_MAX / 2) {
+            return;
+        }
+        sim->told_count++;
+        told->hash = hash;
+    }
+    sim->regressions += action->entry->version < told->version ? 1 : 0;
+    told->version = action->entry->version;
+}
+
 static void perform(
         struct sim *sim, size_t node, const struct gossip_action *action)
 {
@@ -238,6 +288,7 @@ static void perform(
         return;
     case GOSSIP_KEY:
         arrive(sim, action->entry);
+        watch_version(sim, node, action);
         return;
     case GOSSIP_DEAD:
         sim->false_deaths += is_false_death(sim, node, action->member) ? 1 : 0;
@@ -361,6 +412,7 @@ struct sim *sim_new(const struct sim_options *options)
     sim->nodes = calloc(n, sizeof(sim->nodes[0]));
     sim->cut = calloc(n * n, sizeof(sim->cut[0]));
     sim->removed = calloc(n * n, sizeof(sim->removed[0]));
+    sim->told = calloc(TOLD_MAX, sizeof(sim->told[0]));
     assert(sim->nodes != NULL && sim->cut != NULL && sim->removed != NULL);
     for (size_t i = 0; i < n; i++) {
         sim->nodes[i].generation = 1;
@@ -381,6 +433,7 @@ void sim_free(struct sim *sim)
     free(sim->heap);
     free(sim->nodes);
     free(sim->cut);
+    free(sim->told);
     free(sim->removed);
     free(sim);
 }
@@ -798,6 +851,11 @@ size_t sim_false_deaths(const struct sim *sim)
 void sim_forgive(struct sim *sim)
 {
     sim->false_deaths = 0;
+}
+
+size_t sim_regressions(const struct sim *sim)
+{
+    return sim->regressions;
 }
 
 size_t sim_ghosts(const struct sim *sim)

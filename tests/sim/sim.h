@@ -114,6 +114,9 @@ bool sim_agrees_down_within(struct sim *sim, size_t node, uint64_t ms);
 size_t sim_false_deaths(const struct sim *sim);
 void sim_forgive(struct sim *sim); /* sets it to 0 */
 
+/* How often an observer was told of an older version of a key than before. */
+size_t sim_regressions(const struct sim *sim);
+
 /* How often a member came back that had been removed before, under the same
  * identity. */
 size_t sim_ghosts(const struct sim *sim);
