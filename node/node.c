@@ -14,7 +14,6 @@ enum {
     DRAIN_MS = 6000, /* what running streams have */
     STOP_MS = 7800, /* all of stopping */
     LEFT_ROUNDS = 3,
-    TWIN_EVERY_MS = 60000,
 };
 
 const char *node_state_name(enum node_state state)
@@ -98,6 +97,22 @@ static int start_gossip(struct node *n, uint64_t now_ms, struct error *err)
     };
     options.seed = n->options.seed;
     return gossip_init(&n->gossip, &options, now_ms, err);
+}
+
+int node_restart_gossip(struct node *n, struct error *err)
+{
+    int code;
+
+    gossip_close(&n->gossip);
+    code = start_gossip(n, n->now_ms, err);
+    if (code == 0) {
+        shuffle_pool_generation(&n->pool, n->options.generation);
+        shuffle_streams_generation(&n->streams, n->options.generation);
+        gossip_seeds(&n->gossip, n->seeds, n->seed_count);
+        publish_ourselves(n);
+        publish_shuffle(n);
+    }
+    return code;
 }
 
 static void start_shuffle(struct node *n, uint64_t now_ms)
@@ -195,22 +210,12 @@ void node_stop(struct node *n, uint64_t now_ms)
 
 /* --- life --- */
 
-/* A namesake that lives is either about to be found out as a twin or about to
- * fall silent. */
-static bool may_have_twin(const struct node *n)
-{
-    uint64_t judged_ms =
-            (GOSSIP_TWIN_INTERVALS + 2) * n->options.gossip.interval_ms;
-
-    return n->now_ms - n->started_ms < judged_ms && node_has_living_namesake(n);
-}
-
 static bool is_ready(const struct node *n)
 {
     uint64_t age_ms = n->now_ms - n->started_ms;
     uint64_t listened_ms = LISTEN_INTERVALS * n->options.gossip.interval_ms;
 
-    if (n->shuffle_addr.family == ADDR_NONE || may_have_twin(n) ||
+    if (n->shuffle_addr.family == ADDR_NONE || node_may_have_twin(n) ||
             node_may_have_past(n)) {
         return false;
     }
@@ -235,7 +240,7 @@ static void say_left(struct node *n)
     shuffle_pool_leave(&n->pool, n->now_ms);
 }
 
-static void finish(struct node *n, int exit_code)
+void node_finish(struct node *n, int exit_code)
 {
     if (!n->stopped) {
         n->stopped = true;
@@ -274,7 +279,7 @@ static bool advance(struct node *n)
                 (shuffle_pool_links(&n->pool) == 0 &&
                         gossip_counters(&n->gossip)->rounds >=
                                 n->left_round + LEFT_ROUNDS)) {
-            finish(n, 0);
+            node_finish(n, 0);
         }
         break;
     }
@@ -339,61 +344,6 @@ uint64_t node_deadline_ms(const struct node *n)
 
     return earlier(
             cores, earlier(local_deadline_ms(&n->local), life_deadline_ms(n)));
-}
-
-/* --- twins --- */
-
-/* An earlier life of ours had a better clock: go on above it. The streams
- * have nothing open yet, for clients are attached by an active node only. */
-void node_succeed(struct node *n, uint64_t past)
-{
-    struct error err;
-
-    if (n->state != NODE_JOINING) {
-        node_log(n, NODE_WARNING,
-                "generation %" PRIu64 " of this node was here before, and "
-                "others take it for the newer one: restart this node",
-                past);
-        return;
-    }
-    node_log(n, NODE_NOTICE,
-            "generation %" PRIu64 " of this node was here before: going on "
-            "above it",
-            past);
-    n->options.generation = past + 1;
-    n->keep_due = true;
-    gossip_close(&n->gossip);
-    if (start_gossip(n, n->now_ms, &err) != 0) {
-        node_log(n, NODE_ERROR, "%s", err.text);
-        finish(n, 1);
-        return;
-    }
-    shuffle_pool_generation(&n->pool, n->options.generation);
-    n->streams.options.generation = n->options.generation;
-    gossip_seeds(&n->gossip, n->seeds, n->seed_count);
-    publish_ourselves(n);
-    publish_shuffle(n);
-}
-
-void node_meet_twin(struct node *n, const struct gossip_member *twin)
-{
-    char text[ADDR_TEXT_BYTES];
-
-    (void)addr_format(&twin->id.addr, text);
-    n->twin_addr = twin->id.addr;
-    if (n->state == NODE_JOINING) {
-        node_log(n, NODE_ERROR,
-                "node %" PRIu64 " is at %s already: set [node] id",
-                n->options.id, text);
-        finish(n, 1);
-    } else if (n->twin_said_ms == 0 ||
-               n->now_ms >= n->twin_said_ms + TWIN_EVERY_MS) {
-        node_log(n, NODE_WARNING,
-                "another node has our id %" PRIu64 " at %s: set [node] id of "
-                "one of them",
-                n->options.id, text);
-        n->twin_said_ms = n->now_ms;
-    }
 }
 
 bool node_is_healthy(const struct node *n, struct error *reason)

@@ -10,11 +10,28 @@ void node_log(struct node *n, enum node_urgency urgency, const char *format,
 /* Sets one of our own keys; a refusal is an event. */
 void node_publish(struct node *n, const char *key, const char *value);
 
-/* --- node.c: twins --- */
+/* --- node.c: the node's life --- */
+
+/* Gossip starts anew, under the generation that stands in the options now. */
+int node_restart_gossip(struct node *n, struct error *err);
+
+/* The process is to end, when all that is queued has been done. */
+void node_finish(struct node *n, int exit_code);
+
+/* --- node_twin.c: who else has our name --- */
 
 /* A silent higher generation of our name was here: go on above it. */
-void node_succeed(struct node *n, uint64_t past_generation);
+void node_succeed(struct node *n, uint64_t past);
 void node_meet_twin(struct node *n, const struct gossip_member *twin);
+
+/* Somebody else with our name has shown life within two intervals. */
+bool node_has_living_namesake(const struct node *n);
+
+/* One that may yet be found out as a twin, or fall silent. */
+bool node_may_have_twin(const struct node *n);
+
+/* A higher generation of our name is known, and not yet found silent. */
+bool node_may_have_past(const struct node *n);
 
 /* --- node_members.c: from gossip to the shuffle --- */
 
@@ -23,12 +40,6 @@ void node_news(struct node *n, const struct gossip_action *news);
 
 /* Tells pool and streams what is known of this node id now. */
 void node_tell_member(struct node *n, uint64_t id);
-
-/* Somebody else with our name has shown life within two intervals. */
-bool node_has_living_namesake(const struct node *n);
-
-/* A higher generation of our name is known, and not yet found silent. */
-bool node_may_have_past(const struct node *n);
 
 /* What pool and streams must hear anyway: the silence of the convicted. */
 void node_tell_silence(struct node *n);
@@ -68,6 +79,9 @@ void node_retry_clients(struct node *n);
 
 void node_request(
         struct node *n, uint32_t client, const struct shuffle_wire_call *call);
+
+/* The prefix by which a key is the node's own; NULL for a program's. */
+const char *node_own_prefix(struct bytes key);
 
 /* Answers those who wait for a number of members. */
 void node_answer_members(struct node *n);

@@ -114,36 +114,6 @@ void node_tell_member(struct node *n, uint64_t id)
     tell_streams(n, id, m, weft);
 }
 
-bool node_has_living_namesake(const struct node *n)
-{
-    struct bytes own_name = gossip_self(&n->gossip)->id.node_id;
-    size_t count = gossip_member_count(&n->gossip);
-
-    for (size_t i = 0; i < count; i++) {
-        const struct gossip_member *m = gossip_member_at(&n->gossip, i);
-        uint64_t silence_ms;
-
-        if (!m->is_self && bytes_equal(m->id.node_id, own_name) &&
-                gossip_member_silence_ms(m, n->now_ms, &silence_ms) &&
-                silence_ms < 2 * n->options.gossip.interval_ms) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool node_may_have_past(const struct node *n)
-{
-    size_t count = gossip_member_count(&n->gossip);
-
-    for (size_t i = 0; i < count; i++) {
-        if (gossip_member_at(&n->gossip, i)->may_succeed) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void node_tell_silence(struct node *n)
 {
     size_t count = gossip_member_count(&n->gossip);

@@ -178,18 +178,26 @@ static void answer_key(struct node *n, uint32_t client, uint32_t call,
     answer_report(n, client, call, 0, report_key(&report));
 }
 
-static int check_key(const struct request *r, struct error *err)
+const char *node_own_prefix(struct bytes key)
 {
     for (size_t i = 0; i < sizeof(own_prefixes) / sizeof(own_prefixes[0]);
             i++) {
-        if (bytes_starts_with(r->key, bytes_text(own_prefixes[i]))) {
-            return error_set(err, ERR_INVALID,
-                    "keys that begin with \"%s\" are the node's own: take "
-                    "another name",
-                    own_prefixes[i]);
+        if (bytes_starts_with(key, bytes_text(own_prefixes[i]))) {
+            return own_prefixes[i];
         }
     }
-    return 0;
+    return NULL;
+}
+
+static int check_key(const struct request *r, struct error *err)
+{
+    const char *prefix = node_own_prefix(r->key);
+
+    return prefix == NULL ? 0
+                          : error_set(err, ERR_INVALID,
+                                    "keys that begin with \"%s\" are the "
+                                    "node's own: take another name",
+                                    prefix);
 }
 
 static const struct gossip_member *owner_of(

@@ -675,6 +675,12 @@ bool shuffle_streams_is_idle(const struct shuffle_streams *st)
            st->laminar.sink_client == 0 && st->laminar.sources_count == 0;
 }
 
+void shuffle_streams_generation(struct shuffle_streams *st, uint64_t generation)
+{
+    assert(shuffle_streams_is_idle(st));
+    st->options.generation = generation;
+}
+
 static void tick_drain(struct shuffle_streams *st)
 {
     if (st->drain_at_ms == 0) {

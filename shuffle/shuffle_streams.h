@@ -93,6 +93,11 @@ void shuffle_streams_init(struct shuffle_streams *st,
         const struct shuffle_streams_options *options, uint64_t now_ms);
 void shuffle_streams_close(struct shuffle_streams *st);
 
+/* The node goes on under a higher generation. Nothing is attached yet:
+ * asserted, for a source or sink is known by it. */
+void shuffle_streams_generation(
+        struct shuffle_streams *st, uint64_t generation);
+
 /* --- facts: what the gossip and the pool know --- */
 
 /* What is known of another member now; say it again whenever it changes.

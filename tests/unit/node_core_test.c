@@ -184,6 +184,44 @@ static void a_silent_higher_generation_is_our_own_past(void **context)
     assert_int_equal(node_active_count(&w->nodes[0]->node), 2);
 }
 
+/* What a program was told is written must not be gone. */
+static void keys_written_while_joining_outlive_the_new_generation(
+        void **context)
+{
+    static const char *const CALLS[] = {
+            "{\"cmd\":\"kv_set\",\"key\":\"a\",\"value\":\"1\"}",
+            "{\"cmd\":\"kv_set\",\"key\":\"b\",\"value\":\"\"}",
+            "{\"cmd\":\"kv_set\",\"key\":\"c\",\"value\":\"3\",\"ttl\":true}",
+            "{\"cmd\":\"kv_set\",\"key\":\"d\",\"value\":\"4\"}",
+            "{\"cmd\":\"kv_del\",\"key\":\"d\"}"};
+    struct world *w = *context;
+    struct node_options o = world_options(2);
+    const struct kv_state *kept;
+    struct world_node *again;
+
+    start_cluster(w, 1);
+    o.generation = 5000;
+    world_seed(w, world_start(w, &o), w->nodes[0]);
+    world_run(w, 10 * WORLD_INTERVAL_MS);
+    world_kill(w, w->nodes[1]);
+    o.generation = 1000;
+    again = world_start(w, &o);
+    for (size_t i = 0; i < sizeof(CALLS) / sizeof(CALLS[0]); i++) {
+        (void)world_call(w, again, 1, CALLS[i]);
+    }
+    world_run(w, 1);
+    world_seed(w, again, w->nodes[0]);
+    world_run(w, 12 * WORLD_INTERVAL_MS);
+    assert_int_equal(again->kept_generation, 5001);
+    kept = &node_member(&w->nodes[0]->node, 2)->state;
+    assert_true(
+            bytes_equal_text(kv_state_get(kept, bytes_text("a"))->value, "1"));
+    assert_int_equal(kv_state_get(kept, bytes_text("b"))->value.size, 0);
+    assert_int_equal(kv_state_get_versioned(kept, bytes_text("c"))->status,
+            KV_DELETE_AFTER_TTL);
+    assert_null(kv_state_get(kept, bytes_text("d")));
+}
+
 /* Its seeds were not up when it started: it hears of its past late, and must
  * not have become active meanwhile. */
 static void our_past_is_heard_of_even_late(void **context)
@@ -830,6 +868,7 @@ int main(void)
             CASE(a_node_that_nobody_answers_is_active_after_ten_seconds),
             CASE(a_node_that_is_answered_listens_for_three_intervals),
             CASE(a_silent_higher_generation_is_our_own_past),
+            CASE(keys_written_while_joining_outlive_the_new_generation),
             CASE(our_past_is_heard_of_even_late),
             CASE(the_echo_of_our_past_does_not_make_it_live),
             CASE(a_past_that_an_active_node_hears_of_is_told),
