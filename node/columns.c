@@ -5,10 +5,7 @@
 #include <string.h>
 
 #include "node/need.h"
-
-enum {
-    ESCAPE_BYTES = 4, /* what a control character becomes: \x1b */
-};
+#include "node/printable.h"
 
 void columns_init(struct columns *c, const struct column *columns,
         size_t columns_count, bool is_coloured)
@@ -30,45 +27,12 @@ void columns_close(struct columns *c)
     *c = (struct columns){0};
 }
 
-/* C0, DEL, and C1 as UTF-8 has it: C2 80 to C2 9F. */
-static size_t control_size(struct bytes text, size_t at)
-{
-    uint8_t byte = text.data[at];
-
-    if (byte < 0x20 || byte == 0x7F) {
-        return 1;
-    }
-    return byte == 0xC2 && at + 1 < text.size && text.data[at + 1] < 0xA0 ? 2
-                                                                          : 0;
-}
-
-/* Writes the escaped text and its NUL; returns its size. */
-static size_t escape(struct bytes text, char *to)
-{
-    char *start = to;
-    size_t at = 0;
-
-    while (at < text.size) {
-        size_t control = control_size(text, at);
-
-        if (control == 0) {
-            *to++ = (char)text.data[at];
-            at++;
-            continue;
-        }
-        to += snprintf(
-                to, ESCAPE_BYTES + 1, "\\x%02x", text.data[at + control - 1]);
-        at += control;
-    }
-    *to = '\0';
-    return (size_t)(to - start);
-}
-
 static char *escaped(struct bytes text)
 {
-    char *copy = need(malloc(text.size * ESCAPE_BYTES + 1));
+    size_t capacity = (text.size + 1) * PRINTABLE_BYTES + 1;
+    char *copy = need(malloc(capacity));
 
-    (void)escape(text, copy);
+    (void)printable(text, copy, capacity);
     return copy;
 }
 

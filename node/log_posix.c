@@ -1,5 +1,6 @@
 #include "node/log_posix.h"
 
+#include "node/printable.h"
 #include "node/quote.h"
 
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 enum {
     LINE_BYTES = 1500, /* below PIPE_BUF: a pipe takes it whole or not */
     TIME_BYTES = 40,
+    TEXT_BYTES = LINE_BYTES - 200, /* the sentence, escaped or quoted */
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -43,37 +45,39 @@ static bool is_writable(int fd)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
-static size_t format_line(const struct log *log, enum log_level level,
-        const char *text, char line[static LINE_BYTES])
+static int format_json(const struct log *log, enum log_level level,
+        const char *now, const char *text, char line[static LINE_BYTES])
 {
-    char quoted[LINE_BYTES - 200];
-    char now[TIME_BYTES];
-    int size;
+    char quoted[TEXT_BYTES];
 
-    format_now(now);
-    if (log->json) {
-        quote_json(bytes_text(text), quoted, sizeof(quoted));
-        size = snprintf(line, LINE_BYTES,
-                "{\"time\":\"%s\",\"level\":\"%s\",\"dropped\":%" PRIu64
-                ",\"message\":%s}\n",
-                now, level_names[level], log->dropped, quoted);
-    } else if (log->dropped > 0) {
-        size = snprintf(line, LINE_BYTES,
-                "%s %-5s %s (%" PRIu64 " lines were dropped before this)\n",
-                now, level_names[level], text, log->dropped);
-    } else {
-        size = snprintf(line, LINE_BYTES, "%s %-5s %s\n", now,
-                level_names[level], text);
+    quote_json(bytes_text(text), quoted, sizeof(quoted));
+    return snprintf(line, LINE_BYTES,
+            "{\"time\":\"%s\",\"level\":\"%s\",\"dropped\":%" PRIu64
+            ",\"message\":%s}\n",
+            now, level_names[level], log->dropped, quoted);
+}
+
+static int format_text(const struct log *log, enum log_level level,
+        const char *now, const char *text, char line[static LINE_BYTES])
+{
+    char safe[TEXT_BYTES];
+    char dropped[64] = "";
+
+    if (log->dropped > 0) {
+        (void)snprintf(dropped, sizeof(dropped),
+                " (%" PRIu64 " lines were dropped before this)", log->dropped);
     }
-    return size < LINE_BYTES ? (size_t)size : LINE_BYTES - 1;
+    return snprintf(line, LINE_BYTES, "%s %-5s %s%s\n", now, level_names[level],
+            printable(bytes_text(text), safe, sizeof(safe)), dropped);
 }
 
 void log_line(struct log *log, enum log_level level, const char *format, ...)
 {
     struct error text;
     char line[LINE_BYTES];
+    char now[TIME_BYTES];
     va_list args;
-    size_t size;
+    int size;
 
     if (level > log->level) {
         return;
@@ -81,8 +85,10 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text.text, sizeof(text.text), format, args);
     va_end(args);
-    size = format_line(log, level, text.text, line);
-    if (!is_writable(log->fd) || write(log->fd, line, size) < 0) {
+    format_now(now);
+    size = log->json ? format_json(log, level, now, text.text, line)
+                     : format_text(log, level, now, text.text, line);
+    if (!is_writable(log->fd) || write(log->fd, line, (size_t)size) < 0) {
         log->dropped++;
         return;
     }
