@@ -1,20 +1,12 @@
 #include "node/answer_json.h"
 
-#include <limits.h>
-
 #include <json-c/json.h>
+
+#include "node/strict_json.h"
 
 struct json_object *answer_open(struct bytes json)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *answer = NULL;
-
-    if (tokener != NULL && json.size <= INT_MAX) {
-        answer = json_tokener_parse_ex(
-                tokener, (const char *)json.data, (int)json.size);
-    }
-    json_tokener_free(tokener);
-    return answer;
+    return strict_json_parse(json);
 }
 
 void answer_close(struct json_object *answer)
@@ -34,13 +26,10 @@ struct json_object *answer_field(struct json_object *object, const char *name)
 
 struct bytes answer_text(struct json_object *object, const char *name)
 {
-    struct json_object *field = answer_field(object, name);
+    struct bytes text = bytes_of("", 0);
 
-    if (!json_object_is_type(field, json_type_string)) {
-        return bytes_of("", 0);
-    }
-    return bytes_of(json_object_get_string(field),
-            (size_t)json_object_get_string_len(field));
+    (void)strict_json_text(answer_field(object, name), &text);
+    return text;
 }
 
 uint64_t answer_number(struct json_object *object, const char *name)

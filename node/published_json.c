@@ -1,10 +1,13 @@
 #include "node/published_json.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <json-c/json.h>
+
+#include "node/strict_json.h"
 
 void published_clear(struct published *p)
 {
@@ -13,30 +16,12 @@ void published_clear(struct published *p)
     p->text_bytes = 0;
 }
 
-static struct json_object *parse(struct bytes json)
-{
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = NULL;
-
-    if (tokener == NULL) {
-        return NULL;
-    }
-    if (json.size <= INT_MAX) {
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        object = json_tokener_parse_ex(
-                tokener, (const char *)json.data, (int)json.size);
-    }
-    json_tokener_free(tokener);
-    return object;
-}
-
 /* A number as it must be written: a string of canonical digits. */
 static bool read_number(struct json_object *value, uint64_t *number)
 {
-    return json_object_is_type(value, json_type_string) &&
-           bytes_to_u64(bytes_of(json_object_get_string(value),
-                                (size_t)json_object_get_string_len(value)),
-                   number);
+    struct bytes digits;
+
+    return strict_json_text(value, &digits) && bytes_to_u64(digits, number);
 }
 
 /* Copies into the member's memory; false when it is full. */
@@ -68,7 +53,7 @@ static bool add_sink(
 
 bool published_read_sinks(struct published *p, struct bytes json)
 {
-    struct json_object *object = parse(json);
+    struct json_object *object = strict_json_parse(json);
     size_t before = p->sinks_count;
     bool ok = json_object_is_type(object, json_type_object);
 
@@ -136,7 +121,7 @@ static bool read_place(struct published *p, struct json_object *object,
 bool published_read_place(
         struct published *p, struct bytes stage, struct bytes json)
 {
-    struct json_object *object = parse(json);
+    struct json_object *object = strict_json_parse(json);
     struct shuffle_member_place *place = &p->places[p->places_count];
     bool ok = p->places_count < PUBLISHED_PLACES_MAX &&
               shuffle_wire_is_stage(stage) && keep(p, stage, &place->stage) &&

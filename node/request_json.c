@@ -1,8 +1,8 @@
 #include "node/request_json.h"
 
 #include <json-c/json.h>
-#include <limits.h>
-#include <string.h>
+
+#include "node/strict_json.h"
 
 static const struct {
     const char *name;
@@ -35,14 +35,10 @@ static int find_command(
 /* The text of a field; empty when it is absent, null or no string. */
 static struct bytes text_of(struct json_object *object, const char *field)
 {
-    struct json_object *value;
+    struct bytes text = bytes_of("", 0);
 
-    if (!json_object_object_get_ex(object, field, &value) ||
-            !json_object_is_type(value, json_type_string)) {
-        return bytes_of("", 0);
-    }
-    return bytes_of(json_object_get_string(value),
-            (size_t)json_object_get_string_len(value));
+    (void)strict_json_text(json_object_object_get(object, field), &text);
+    return text;
 }
 
 static bool flag_of(struct json_object *object, const char *field)
@@ -85,23 +81,9 @@ static int read_fields(
     return find_command(text_of(object, "cmd"), &r->command, err);
 }
 
-static struct json_object *parse_strictly(struct bytes json)
-{
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = NULL;
-
-    if (tokener != NULL && json.size <= INT_MAX) {
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        object = json_tokener_parse_ex(
-                tokener, (const char *)json.data, (int)json.size);
-    }
-    json_tokener_free(tokener);
-    return object;
-}
-
 int request_parse(struct request *r, struct bytes json, struct error *err)
 {
-    struct json_object *object = parse_strictly(json);
+    struct json_object *object = strict_json_parse(json);
     int code;
 
     *r = (struct request){.document = object};
