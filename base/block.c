@@ -1,10 +1,10 @@
 #include "base/block.h"
 
-#include "base/frame.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/frame.h"
 
 static_assert(
         BLOCK_CLASS_MIN_BYTES << (BLOCK_CLASSES - 1) == BLOCK_CLASS_MAX_BYTES,

@@ -1,11 +1,11 @@
 #include "node/advertise_posix.h"
 
-#include "base/addr_posix.h"
-
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/addr_posix.h"
 
 /* The local address that the routing table picks for `target`. No datagram
  * leaves: connecting a UDP socket only chooses a route. */

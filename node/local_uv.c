@@ -2,8 +2,6 @@
 
 #include "node/local_uv.h"
 
-#include "node/node.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "node/node.h"
 
 enum {
     READ_BYTES = SHUFFLE_CLIENT_READ_MAX,

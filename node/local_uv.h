@@ -7,11 +7,11 @@
  * client is and what it may say, `node/local.h` decides. */
 #pragma once
 
+#include <uv.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "node/local.h"
-
-#include <uv.h>
 
 struct node;
 struct node_action;

@@ -1,8 +1,5 @@
 #include "node/log_posix.h"
 
-#include "node/printable.h"
-#include "node/quote.h"
-
 #include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -10,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "node/printable.h"
+#include "node/quote.h"
 
 enum {
     LINE_BYTES = 1500, /* below PIPE_BUF: a pipe takes it whole or not */

@@ -6,10 +6,10 @@
  * were. */
 #pragma once
 
-#include "base/error.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/error.h"
 
 enum log_level {
     LOG_ERROR,

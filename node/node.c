@@ -1,11 +1,11 @@
 #include "node/node.h"
 
-#include "node/node_inner.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "node/node_inner.h"
 
 enum {
     BLOCKS_KEPT_BYTES = 16 * 1024 * 1024, /* returned blocks kept for reuse */

@@ -1,11 +1,11 @@
 #include "node/node_inner.h"
 
-#include "node/report_json.h"
-#include "node/request_json.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include "node/report_json.h"
+#include "node/request_json.h"
 
 enum {
     PIECE_BYTES = 512 * 1024, /* of a long answer, in one frame */

@@ -1,16 +1,17 @@
 #include "node/node_inner.h"
 
-#include "node/report_json.h"
-
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "node/report_json.h"
 
 /* --- from the pool --- */
 
 static void take_frame(struct node *n, const struct shuffle_pool_action *action)
 {
-    /* Checkpoints come with a later version; their texts pass us by. */
+    /* Checkpoints come with a later version. */
     if (action->tag == SHUFFLE_TAG_CONTROL) {
+        shuffle_pool_unused(&n->pool, action->link);
         return;
     }
     if (!shuffle_streams_receive(&n->streams, n->now_ms, action->link,
@@ -24,9 +25,14 @@ static void take_laminar(
 {
     struct shuffle_wire_vnode_data data;
 
-    if (action->tag == SHUFFLE_TAG_VNODE_DATA &&
-            shuffle_wire_decode_vnode_data(action->payload, &data)) {
-        shuffle_streams_laminar(&n->streams, n->now_ms, action->peer, &data);
+    if (action->tag != SHUFFLE_TAG_VNODE_DATA ||
+            !shuffle_wire_decode_vnode_data(action->payload, &data)) {
+        shuffle_pool_unused(&n->pool, action->link);
+        return;
+    }
+    if (!shuffle_streams_laminar(&n->streams, n->now_ms, action->peer, &data,
+                shuffle_pool_take(&n->pool))) {
+        shuffle_pool_starved(&n->pool, n->now_ms, action->link);
     }
 }
 

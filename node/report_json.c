@@ -1,13 +1,14 @@
 #include "node/report_json.h"
 
-#include "shuffle/shuffle_info.h"
-
 #include <assert.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <json-c/json.h>
+
+#include "shuffle/shuffle_info.h"
 
 /* --- json-c, in fewer words --- */
 

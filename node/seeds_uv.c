@@ -1,9 +1,9 @@
 #include "node/seeds_uv.h"
 
-#include "base/addr_posix.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "base/addr_posix.h"
 
 enum {
     PERIOD_JOINING_MS = 5000,

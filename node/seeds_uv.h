@@ -5,11 +5,11 @@
  * last good one found, is an event, and never ends the process. */
 #pragma once
 
+#include <uv.h>
+
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "gossip/gossip.h"
-
-#include <uv.h>
 
 enum {
     SEEDS_ADDRS_OF_NAME_MAX = 32, /* more addresses of one name are left out */

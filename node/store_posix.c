@@ -1,7 +1,5 @@
 #include "node/store_posix.h"
 
-#include "base/bytes.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/bytes.h"
 
 #define IDENTITY_FILE "identity"
 #define IDENTITY_NEW "identity.new"

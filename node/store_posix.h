@@ -6,10 +6,10 @@
  * nodes with one memory would be one identity in two places. */
 #pragma once
 
-#include "base/error.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/error.h"
 
 struct store {
     int dir_fd; /* -1: no data_dir, nothing is kept */
