@@ -1,6 +1,6 @@
 """Records on their way: each to its owner, once, and every loss counted.
 
-The stories follow the table of docs/wire.md, "The end of a stream": who exits
+The stories follow the table of docs/wire.md, "The end": who exits
 with what, which sentence is said, and that the counts on both ends are exact.
 """
 
