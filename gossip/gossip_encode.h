@@ -90,6 +90,10 @@ struct bytes gossip_delta_finish(struct gossip_delta_writer *w);
 
 /* ---- a message ---- */
 
+enum {
+    GOSSIP_CLUSTER_MAX_BYTES = 255,
+};
+
 /* begin ─► DIGEST ─► DELTA ─► DONE      an Ack begins at DELTA, a BadCluster
  *            └─────────────────▲       at DONE; a Syn has no delta */
 enum gossip_encoder_state {
@@ -116,9 +120,6 @@ void gossip_encoder_close(struct gossip_encoder *e);
 /* `cluster` is that of a Syn, at most GOSSIP_CLUSTER_MAX_BYTES, and borrowed
  * until finish. So is the memory, to which the datagram is written. A message
  * that is begun may be given up by beginning another. */
-enum {
-    GOSSIP_CLUSTER_MAX_BYTES = 255,
-};
 void gossip_encode_begin(struct gossip_encoder *e, enum gossip_version version,
         enum gossip_type type, struct bytes cluster,
         uint8_t datagram[static GOSSIP_DATAGRAM_BYTES]);

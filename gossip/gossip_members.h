@@ -22,8 +22,7 @@ struct gossip_members {
     struct prng chance; /* seeds of the states */
     struct gossip_member *first_event;
     struct gossip_member *last_event;
-    struct gossip_member
-            *leaving; /* removed and told, freed at the next turn */
+    struct gossip_member *leaving; /* told as removed; freed at the next turn */
 };
 
 /* `members_max` others, and ourselves. The options are borrowed until close.
