@@ -210,6 +210,78 @@ static void s19_50_one_exchange_makes_two_nodes_equal(void **context)
     world_close(&w);
 }
 
+static void IPv6_members_are_members(void **context)
+{
+    static const char *const ADDRS[] = {
+            "[2001:db8::1]:7946", "[2001:db8::2]:7946"};
+    struct world w = {0};
+    struct gossip *g[2];
+    struct gossip_id ids[2];
+    char names[2][32];
+
+    (void)context;
+    for (size_t i = 0; i < 2; i++) {
+        struct gossip_options o = reference_options();
+
+        ids[i] = id_of_node(i + 1, names[i]);
+        assert_true(addr_parse(bytes_text(ADDRS[i]), &ids[i].addr));
+        o.self = ids[i];
+        g[i] = world_add(&w, i + 1, o);
+        set(g[i], "key", ADDRS[i]);
+    }
+    gossip_seeds(g[0], &ids[1].addr, 1);
+    for (uint64_t t = 0; t < 5; t++) {
+        tick(&w, g[0], t * 1000);
+        tick(&w, g[1], t * 1000);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const struct gossip_member *m = gossip_find(g[i], &ids[1 - i]);
+
+        assert_non_null(m);
+        assert_true(gossip_member_is_live(m));
+        assert_true(bytes_equal_text(
+                kv_state_get(&m->state, bytes_text("key"))->value,
+                ADDRS[1 - i]));
+    }
+    world_close(&w);
+}
+
+/* Heartbeats and versions at the end of their range, about others and us. */
+static void the_largest_numbers_break_nothing(void **context)
+{
+    struct world w = {0};
+    struct gossip *g = world_add(&w, 1, reference_options());
+    struct gossip *peer = world_add(&w, 3, reference_options());
+    struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN_ACK);
+    const struct gossip_member *m;
+
+    (void)context;
+    script_line(s, 1, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+    script_line(s, 2, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+    gossip_encode_delta(&s->encoder);
+    script_node(s, 1, UINT64_MAX, 0);
+    script_entry(s, "key", "theirs", UINT64_MAX, KV_SET);
+    script_node(s, 2, UINT64_MAX - 1, 0);
+    script_entry(s, "key", "v", UINT64_MAX, KV_DELETE_AFTER_TTL);
+    script_deliver(s, &w, g, 9);
+    set(g, "key", "ours");
+    assert_known(g, 1, "key", "ours");
+    assert_int_equal(gossip_self(g)->state.max_version, 1);
+    assert_int_equal(gossip_self(g)->heartbeat, 2);
+    m = member_of(g, 2);
+    assert_true(m->state.max_version == UINT64_MAX);
+    exchange(&w, peer, g);
+    assert_known(peer, 1, "key", "ours");
+    assert_known(peer, 2, "key", "v");
+    tick(&w, g, UINT64_C(3) * 3600 * 1000); /* past the grace of its time */
+    assert_null(known(g, 2, "key"));
+    assert_true(m->state.last_gc_version == UINT64_MAX);
+    exchange(&w, peer, g);
+    set(g, "key", "ours again");
+    assert_int_equal(gossip_self(g)->state.max_version, 2);
+    world_close(&w);
+}
+
 static void s19_51_a_foreign_syn_gets_bad_cluster(void **context)
 {
     struct world w = {0};
@@ -1026,6 +1098,8 @@ int main(void)
             cmocka_unit_test(s19_39_nobody_writes_our_state),
             cmocka_unit_test(s19_48_a_reset_too_large_for_a_message_completes),
             cmocka_unit_test(s19_50_one_exchange_makes_two_nodes_equal),
+            cmocka_unit_test(IPv6_members_are_members),
+            cmocka_unit_test(the_largest_numbers_break_nothing),
             cmocka_unit_test(s19_51_a_foreign_syn_gets_bad_cluster),
             cmocka_unit_test(s19_52_and_s12_45_who_answers_what),
             cmocka_unit_test(s19_53_only_what_decodes_makes_the_heart_beat),
