@@ -109,9 +109,15 @@ struct node_action {
     int exit_code;
 };
 
-/* What the loop tells of itself, for `weft info`. */
+/* What the loop tells of itself, and what the system refused it, for `weft
+ * info`. */
 struct node_loop_facts {
     uint64_t longest_turn_us;
+    uint64_t udp_receive; /* a receive that failed */
+    uint64_t udp_refused; /* a datagram that is none of ours */
+    uint64_t udp_send; /* a send that failed */
+    uint64_t udp_full; /* a datagram that found no room */
+    uint64_t accept; /* an accept that failed */
 };
 
 struct node {

@@ -132,6 +132,18 @@ static void measure_turn(struct process *p)
     p->waited_ns = waited_ns;
 }
 
+static void tell_refusals(struct process *p)
+{
+    const struct gossip_uv_counters *udp = &p->gossip_uv.counters;
+    struct node_loop_facts *facts = &p->node.loop;
+
+    facts->udp_receive = udp->receive_errors;
+    facts->udp_refused = udp->receive_refused;
+    facts->udp_send = udp->send_errors;
+    facts->udp_full = udp->send_dropped;
+    facts->accept = shuffle_uv_accept_errors(&p->shuffle_uv);
+}
+
 /* What the turn has brought is acted on once, before the loop waits again. */
 void process_on_turn_end(uv_prepare_t *prepare)
 {
@@ -148,6 +160,7 @@ void process_on_turn_end(uv_prepare_t *prepare)
         seeds_uv_joined(&p->seeds, !node_is_alone(&p->node));
         arm_deadline(p);
     }
+    tell_refusals(p);
     measure_turn(p);
 }
 

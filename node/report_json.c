@@ -216,8 +216,9 @@ static struct json_object *traffic(
     return object;
 }
 
-static struct json_object *gossip_dropped(const struct gossip_counters *c)
+static struct json_object *gossip_dropped(const struct node *n)
 {
+    const struct gossip_counters *c = gossip_counters(&n->gossip);
     struct json_object *object = json_object_new_object();
 
     for (int i = GOSSIP_DROP_NONE + 1; i < GOSSIP_DROP_COUNT; i++) {
@@ -229,6 +230,10 @@ static struct json_object *gossip_dropped(const struct gossip_counters *c)
                 c->refused[i]);
     }
     add_number(object, "truncated", c->truncated);
+    add_number(object, "udp_receive", n->loop.udp_receive);
+    add_number(object, "udp_refused", n->loop.udp_refused);
+    add_number(object, "udp_send", n->loop.udp_send);
+    add_number(object, "udp_full", n->loop.udp_full);
     return object;
 }
 
@@ -246,18 +251,20 @@ static struct json_object *gossip_info(const struct node *n)
     add(object, "sent", traffic("packets", c->sent_packets, c->sent_bytes));
     add(object, "received",
             traffic("packets", c->received_packets, c->received_bytes));
-    add(object, "dropped", gossip_dropped(c));
+    add(object, "dropped", gossip_dropped(n));
     return object;
 }
 
-static struct json_object *shuffle_dropped(const struct shuffle_count *c)
+static struct json_object *shuffle_dropped(const struct node *n)
 {
+    const struct shuffle_count *c = shuffle_pool_count(&n->pool);
     struct json_object *object = json_object_new_object();
 
     for (int i = 0; i < SHUFFLE_DROP_COUNT; i++) {
         add_number(
                 object, shuffle_drop_name((enum shuffle_drop)i), c->drops[i]);
     }
+    add_number(object, "accept", n->loop.accept);
     return object;
 }
 
@@ -300,7 +307,7 @@ static struct json_object *shuffle_section(const struct node *n)
     add_number(object, "connections", shuffle_pool_links(&n->pool));
     add(object, "sent", traffic("frames", c->frames_out, c->bytes_out));
     add(object, "received", traffic("frames", c->frames_in, c->bytes_in));
-    add(object, "dropped", shuffle_dropped(c));
+    add(object, "dropped", shuffle_dropped(n));
     add(object, "peers", peers);
     return object;
 }

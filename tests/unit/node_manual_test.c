@@ -60,6 +60,12 @@ static void every_flag_is_in_the_manual(void **state)
 
 static void every_counter_is_in_the_manual(void **state)
 {
+    static const char *const others[] = {"truncated", "udp_receive",
+            "udp_refused", "udp_send", "udp_full", "accept"};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        expect(*state, "\n.It Ic ", others[i], "\n");
+    }
     for (int why = GOSSIP_DROP_NONE + 1; why < GOSSIP_DROP_COUNT; why++) {
         expect(*state, "\n.It Ic ", gossip_drop_name((enum gossip_drop)why),
                 "\n");
