@@ -210,7 +210,7 @@ static bool is_host_name(struct bytes host)
 
 static bool parse_seed(struct bytes text, struct conf_seed *seed)
 {
-    struct addr addr;
+    struct addr addr = {.family = ADDR_NONE};
     struct bytes host;
     struct bytes digits;
     uint64_t port;
@@ -336,7 +336,14 @@ static bool parse_scalar(
     return false;
 }
 
-/* What no type takes, because a line of the file could not hold it. */
+static bool is_quoted(struct bytes text)
+{
+    return text.size >= 2 && (text.data[0] == '"' || text.data[0] == '\'') &&
+           text.data[0] == text.data[text.size - 1];
+}
+
+/* What no type takes, because a line of the file could not hold it, or because
+ * a shell that was not there should have taken it away. */
 static int judge_bytes(struct bytes text, struct error *err)
 {
     if (!bytes_is_utf8(text)) {
@@ -356,6 +363,13 @@ static int judge_bytes(struct bytes text, struct error *err)
         return error_set(err, ERR_INVALID,
                 "\"%.*s\" begins or ends with a space, or holds what a file "
                 "takes for a comment",
+                (int)(text.size < 200 ? text.size : 200),
+                (const char *)text.data);
+    }
+    if (is_quoted(text)) {
+        return error_set(err, ERR_INVALID,
+                "%.*s is written without its quotes, which would be part of "
+                "the value",
                 (int)(text.size < 200 ? text.size : 200),
                 (const char *)text.data);
     }
@@ -531,6 +545,8 @@ const char *conf_value_phrase(
     switch (setting->type) {
     case CONF_ID:
     case CONF_COUNT:
+        between(setting, "a whole number", text);
+        return text;
     case CONF_RATIO:
         between(setting, "a number", text);
         return text;
@@ -547,13 +563,15 @@ const char *conf_value_phrase(
                 setting->min > 0 ? "" : ", or empty");
         return text;
     case CONF_SEEDS:
-        words = "host:port, the host a name or a numeric address";
+        words = "host:port, the host a name or a numeric address, the port "
+                "between 1 and 65535";
         break;
     case CONF_PEERS:
         words = "id@address:port, the address numeric and without a scope id";
         break;
     case CONF_BIND:
-        words = "a numeric address and a port, without a scope id";
+        words = "a numeric address and a port, as in 127.0.0.1:7741, without a "
+                "scope id";
         break;
     case CONF_ADVERTISE:
         words = "auto, or a numeric address others can reach, with or without "

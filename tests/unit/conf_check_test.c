@@ -55,7 +55,8 @@ static void a_flag_that_is_none_is_a_mistake(void **state)
             "gossip.interval=250ms\n"
             "flag: gossip.fanot: there is no such setting; the nearest is "
             "gossip.fanout\n"
-            "flag: gossip.fanout: \"0\" must be a number between 1 and 64\n");
+            "flag: gossip.fanout: \"0\" must be a whole number between 1 and "
+            "64\n");
     fixture_close(f);
 }
 

@@ -98,7 +98,8 @@ static void a_wrong_value_names_its_variable(void **state)
             "env WEFT_LOG_LEVEL: log.level: \"loud\" must be debug, info, warn "
             "or error\n"
             "env WEFT_CLUSTER_SEED: cluster.seed: \"b\" must be host:port, the "
-            "host a name or a numeric address\n");
+            "host a name or a numeric address, the port between 1 and "
+            "65535\n");
     fixture_close(f);
 }
 

@@ -115,6 +115,19 @@ static const struct trap traps[] = {
         {"out of bounds", "[gossip]\ninterval = 49ms\n",
                 "t.ini:2: gossip.interval: \"49ms\" must be a duration between "
                 "50ms and 1m\n"},
+        {"a text in quotes", "[node]\nname = \"alpha\"\n",
+                "t.ini:2: node.name: \"alpha\" is written without its quotes, "
+                "which would be part of the value\n"},
+        {"an address in quotes", "[gossip]\nbind = '127.0.0.1:1'\n",
+                "t.ini:2: gossip.bind: '127.0.0.1:1' is written without its "
+                "quotes, which would be part of the value\n"},
+        {"a port too high", "[gossip]\nbind = 127.0.0.1:65536\n",
+                "t.ini:2: gossip.bind: \"127.0.0.1:65536\" must be a numeric "
+                "address and a port, as in 127.0.0.1:7741, without a scope "
+                "id\n"},
+        {"a seed without a host", "[cluster]\nseed = :7741\n",
+                "t.ini:2: cluster.seed: \":7741\" must be host:port, the host "
+                "a name or a numeric address, the port between 1 and 65535\n"},
         {"no value", "[gossip]\ninterval =\n",
                 "t.ini:2: gossip.interval: \"\" must be a duration between "
                 "50ms and 1m\n"},
@@ -226,7 +239,7 @@ static void every_mistake_is_reported(void **state)
                      "[kv]\nmax_value = 1\nmax_remote = 1GiB ; much\n");
     assert_int_equal(f->report.mistakes, 5);
     fixture_expect(f,
-            "t.ini:2: node.id: \"0\" must be a number between 1 and "
+            "t.ini:2: node.id: \"0\" must be a whole number between 1 and "
             "18446744073709551615, or empty\n"
             "t.ini:4: the line is indented, and would continue the value above "
             "it: begin it at the margin\n"
