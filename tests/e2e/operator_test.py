@@ -1,8 +1,10 @@
 """A mixed-up operator: one clear sentence and the right exit code each."""
 
 import os
+import resource
 import socket
 import subprocess
+import time
 import unittest
 
 from cluster import WEFT, ClusterTest, wait_until
@@ -10,7 +12,7 @@ from cluster import WEFT, ClusterTest, wait_until
 OK, NO, USAGE, NO_NODE, TIMED_OUT, CONFIG = 0, 1, 2, 3, 5, 78
 
 
-def weft(*args, env=None):
+def weft(*args, env=None, **kwargs):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WEFT_")}
     environment.update(env or {})
     return subprocess.run(
@@ -20,7 +22,14 @@ def weft(*args, env=None):
         check=False,
         stdin=subprocess.DEVNULL,
         env=environment,
+        **kwargs,
     )
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class MixedUpOperator(ClusterTest):
@@ -126,6 +135,32 @@ class MixedUpOperator(ClusterTest):
         self.assertEqual(second.process.wait(20), NO)
         self.assertIn("data_dir", second.log())
         first.stop()
+
+    def test_too_few_descriptors_to_start(self):
+        for limit in (8, 10):
+            result = weft(
+                "run",
+                *("-s", f"node.socket={self.cluster.dir}/s"),
+                *("-s", "gossip.bind=127.0.0.1:0", "-s", "shuffle.bind=127.0.0.1:0"),
+                preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)),
+            )
+            self.assertEqual(result.returncode, NO, result)
+            self.assertIn("too many open files", result.stderr.decode().lower())
+
+    def test_a_node_out_of_descriptors_waits_and_goes_on(self):
+        node = self.cluster.node(1).start()
+        resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, (20, 20))
+        programs = []
+        for _ in range(30):
+            programs.append(socket.socket(socket.AF_UNIX))
+            self.addCleanup(programs[-1].close)
+            programs[-1].connect(node.socket)
+        before = cpu_seconds(node.process.pid)
+        time.sleep(1)
+        self.assertLess(cpu_seconds(node.process.pid) - before, 0.5)
+        for program in programs:
+            program.close()
+        wait_until("it answers", lambda: node.run("health").returncode == OK)
 
 
 if __name__ == "__main__":
