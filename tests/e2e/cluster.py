@@ -40,13 +40,14 @@ class Node:
             "shuffle.bind": "127.0.0.1:0",
             "log.format": "text",
         }
-        seeds = settings.pop("seeds", cluster.seeds())
+        seeds = settings.pop("seeds") if "seeds" in settings else cluster.seeds()
+        self.launcher = settings.pop("launcher", [])  # what starts it elsewhere
         self.settings.update(settings)
         self.seeds = seeds
         self.process = None
 
     def start(self, wait=True):
-        args = [WEFT, "run"]
+        args = [*self.launcher, WEFT, "run"]
         for key, value in self.settings.items():
             args += ["-s", f"{key}={value}"]
         for seed in self.seeds:
