@@ -89,6 +89,7 @@ class Cables(ClusterTest):
                 "shuffle.bind": "0.0.0.0:7742",
                 "security.insecure": "yes",
                 "shuffle.connect_timeout": "1s",
+                "shuffle.peer_timeout": "5s",
             },
         ).start()
 
