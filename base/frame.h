@@ -6,9 +6,10 @@
  * own. */
 #pragma once
 
-#include "base/reader.h"
+#include "base/bytes.h"
 
 enum {
+    FRAME_LENGTH_BYTES = 4,
     FRAME_HEADER_BYTES = 5,
 };
 
@@ -37,24 +38,36 @@ enum frame_status {
     FRAME_EMPTY, /* length 0: there is no such frame */
 };
 
+static inline size_t frame_length(
+        const uint8_t header[static FRAME_LENGTH_BYTES])
+{
+    return (size_t)header[0] << 24 | (size_t)header[1] << 16 |
+           (size_t)header[2] << 8 | (size_t)header[3];
+}
+
 /* Looks at the front of `input`. From the fourth byte on `frame_bytes` is the
  * size of the whole frame, header included, even when it is not all here; 0
  * before. From the fifth byte on `frame->tag` is set. */
 static inline enum frame_status frame_peek(
         struct bytes input, struct frame *frame, size_t *frame_bytes)
 {
-    struct reader r = reader_of(input);
-    size_t length = reader_u32be(&r);
+    size_t length;
 
     *frame_bytes = 0;
-    if (r.failed) {
+    if (input.size < FRAME_LENGTH_BYTES) {
         return FRAME_PARTIAL;
     }
+    length = frame_length(input.data);
     if (length == 0) {
         return FRAME_EMPTY;
     }
-    *frame_bytes = 4 + length;
-    frame->tag = reader_u8(&r);
-    frame->payload = reader_take(&r, length - 1);
-    return r.failed ? FRAME_PARTIAL : FRAME_WHOLE;
+    *frame_bytes = FRAME_LENGTH_BYTES + length;
+    frame->tag = input.size < FRAME_HEADER_BYTES
+                         ? 0
+                         : input.data[FRAME_LENGTH_BYTES];
+    if (input.size < *frame_bytes) {
+        return FRAME_PARTIAL;
+    }
+    frame->payload = bytes_of(input.data + FRAME_HEADER_BYTES, length - 1);
+    return FRAME_WHOLE;
 }

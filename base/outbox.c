@@ -48,6 +48,11 @@ static int lane_of(enum outbox_kind kind)
     return kind == OUTBOX_URGENT ? URGENT : IN_ORDER;
 }
 
+static size_t frame_bytes(const struct outbox_frame *frame)
+{
+    return FRAME_HEADER_BYTES + frame->head.size + frame->body.size;
+}
+
 static bool has_room(
         const struct outbox *q, enum outbox_kind kind, size_t bytes)
 {
@@ -67,39 +72,53 @@ static struct block *new_block(
     return block_new(kind == OUTBOX_BULK ? q->bulk : q->control, bytes);
 }
 
-/* The lane's chunk with room for so many bytes, begun anew if need be. */
-static struct block *chunk_for(
-        struct outbox *q, enum outbox_kind kind, size_t bytes)
+static void count(struct outbox *q, size_t bytes)
 {
-    int lane = lane_of(kind);
-    struct block *chunk = q->open[lane];
-
-    if (chunk != NULL && block_room(chunk) >= bytes) {
-        return chunk;
-    }
-    chunk = new_block(q, kind, OUTBOX_CHUNK_BYTES);
-    if (chunk != NULL) {
-        block_list_push(&q->lanes[lane], chunk);
-        q->open[lane] = chunk;
-    }
-    return chunk;
+    q->copied_bytes += bytes;
+    q->queued_bytes += bytes;
+    q->queued_frames++;
 }
 
-static int copy_small(struct outbox *q, const struct outbox_frame *frame)
+/* Copies to `at` and returns what lies behind. A head is mostly one number, and
+ * a call of memcpy costs more than that. */
+static uint8_t *put(uint8_t *at, struct bytes bytes)
 {
-    size_t payload = frame->head.size + frame->body.size;
-    struct block *chunk =
-            chunk_for(q, frame->kind, FRAME_HEADER_BYTES + payload);
+    if (bytes.size == sizeof(uint32_t)) {
+        memcpy(at, bytes.data, sizeof(uint32_t));
+    } else if (bytes.size > 0) {
+        memcpy(at, bytes.data, bytes.size);
+    }
+    return at + bytes.size;
+}
+
+/* Copies the frame behind those in the chunk, which has room. */
+static void append(
+        struct outbox *q, struct block *chunk, const struct outbox_frame *frame)
+{
+    size_t bytes = frame_bytes(frame);
+    uint8_t *at = block_end(chunk);
+
+    block_grow(chunk, bytes);
+    chunk->frames++;
+    chunk->copied_bytes += bytes;
+    count(q, bytes);
+    frame_put_header(at, frame->tag, bytes - FRAME_HEADER_BYTES);
+    at = put(at + FRAME_HEADER_BYTES, frame->head);
+    (void)put(at, frame->body);
+}
+
+/* A small frame that finds no room in the lane's chunk begins the next. */
+static int begin_chunk(struct outbox *q, const struct outbox_frame *frame)
+{
+    int lane = lane_of(frame->kind);
+    struct block *chunk = new_block(q, frame->kind, OUTBOX_CHUNK_BYTES);
 
     if (chunk == NULL) {
         return ERR_FULL;
     }
-    frame_put_header(block_end(chunk), frame->tag, payload);
-    block_grow(chunk, FRAME_HEADER_BYTES);
-    block_append(chunk, frame->head);
-    block_append(chunk, frame->body);
-    chunk->frames++;
-    chunk->copied_bytes += FRAME_HEADER_BYTES + payload;
+    block_list_push(&q->lanes[lane], chunk);
+    q->open[lane] = chunk;
+    append(q, chunk, frame);
     return 0;
 }
 
@@ -129,25 +148,33 @@ static int copy_large(struct outbox *q, const struct outbox_frame *frame)
     b->copied_bytes = b->size;
     block_list_push(&q->lanes[lane], b);
     q->open[lane] = NULL;
+    count(q, b->size);
     return 0;
 }
 
-int outbox_push(struct outbox *q, const struct outbox_frame *frame)
+/* What does not simply go behind the frame before it. */
+static int push_anew(struct outbox *q, const struct outbox_frame *frame)
 {
-    size_t bytes = FRAME_HEADER_BYTES + frame->head.size + frame->body.size;
-    int code;
+    size_t bytes = frame_bytes(frame);
 
     if (!has_room(q, frame->kind, bytes)) {
         return ERR_FULL;
     }
-    code = bytes <= OUTBOX_COPY_MAX_BYTES ? copy_small(q, frame)
+    return bytes <= OUTBOX_COPY_MAX_BYTES ? begin_chunk(q, frame)
                                           : copy_large(q, frame);
-    if (code == 0) {
-        q->copied_bytes += bytes;
-        q->queued_bytes += bytes;
-        q->queued_frames++;
+}
+
+int outbox_push(struct outbox *q, const struct outbox_frame *frame)
+{
+    size_t bytes = frame_bytes(frame);
+    struct block *chunk = q->open[lane_of(frame->kind)];
+
+    if (chunk == NULL || bytes > OUTBOX_COPY_MAX_BYTES ||
+            bytes > block_room(chunk) || !has_room(q, frame->kind, bytes)) {
+        return push_anew(q, frame);
     }
-    return code;
+    append(q, chunk, frame);
+    return 0;
 }
 
 void outbox_push_block(struct outbox *q, struct block *b)
