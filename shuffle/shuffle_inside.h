@@ -34,18 +34,43 @@ void shuffle_pool_arm(struct shuffle_pool *pool, uint64_t deadline_ms);
 struct shuffle_link *shuffle_links_open(
         struct shuffle_pool *pool, bool outgoing, const struct addr *address);
 
-/* NULL when there is no such link (any more). */
-struct shuffle_link *shuffle_links_find(
-        const struct shuffle_pool *pool, uint32_t number);
+/* NULL when there is no such link (any more). Inline, as the next one is: they
+ * run for every frame. */
+static inline struct shuffle_link *shuffle_links_find(
+        const struct shuffle_pool *pool, uint32_t number)
+{
+    uint32_t slot = shuffle_link_slot(number);
+    struct shuffle_link *link =
+            slot < pool->options.links_max ? pool->links[slot] : NULL;
+
+    return link != NULL && link->number == number ? link : NULL;
+}
+
+/* Something was queued in an `out` that was empty before: asks for a write. */
+void shuffle_links_output(struct shuffle_pool *pool, struct shuffle_link *link);
+
+/* A frame found no room there. */
+void shuffle_links_count_full(
+        struct shuffle_pool *pool, struct shuffle_link *link);
 
 /* Queues a frame on a link that may carry it. ERR_FULL as outbox_push. */
-int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
-        const struct outbox_frame *frame);
+static inline int shuffle_links_push(struct shuffle_pool *pool,
+        struct shuffle_link *link, const struct outbox_frame *frame)
+{
+    bool was_empty = outbox_is_empty(&link->out);
 
-/* After something else was queued in `out`: asks for a write if it was empty
- * before. */
-void shuffle_links_output(
-        struct shuffle_pool *pool, struct shuffle_link *link, bool was_empty);
+    assert(link->outgoing || link->dialect == SHUFFLE_WEFT_DIALECT);
+    if (outbox_push(&link->out, frame) != 0) {
+        shuffle_links_count_full(pool, link);
+        return ERR_FULL;
+    }
+    link->count.frames_out++;
+    pool->count.frames_out++;
+    if (was_empty) {
+        shuffle_links_output(pool, link);
+    }
+    return 0;
+}
 
 /* Ends it now. The link is freed. */
 void shuffle_links_end(struct shuffle_pool *pool, struct shuffle_link *link,

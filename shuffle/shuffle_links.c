@@ -70,16 +70,6 @@ struct shuffle_link *shuffle_links_open(
     return link;
 }
 
-struct shuffle_link *shuffle_links_find(
-        const struct shuffle_pool *pool, uint32_t number)
-{
-    uint32_t slot = shuffle_link_slot(number);
-    struct shuffle_link *link =
-            slot < pool->options.links_max ? pool->links[slot] : NULL;
-
-    return link != NULL && link->number == number ? link : NULL;
-}
-
 static bool is_over(const struct shuffle_link *link)
 {
     return link->state == SHUFFLE_LINK_CLOSING ||
@@ -247,32 +237,17 @@ void shuffle_links_close(struct shuffle_pool *pool, struct shuffle_link *link,
 
 /* --- output --- */
 
-void shuffle_links_output(
-        struct shuffle_pool *pool, struct shuffle_link *link, bool was_empty)
+void shuffle_links_output(struct shuffle_pool *pool, struct shuffle_link *link)
 {
-    if (was_empty && !outbox_is_empty(&link->out)) {
-        link->progress_ms = pool->now_ms;
-        shuffle_pool_arm(pool, pool->now_ms + pool->options.peer_timeout_ms);
-        shuffle_pool_say(pool, SHUFFLE_POOL_WRITE)->action.link = link->number;
-    }
+    link->progress_ms = pool->now_ms;
+    shuffle_pool_arm(pool, pool->now_ms + pool->options.peer_timeout_ms);
+    shuffle_pool_say(pool, SHUFFLE_POOL_WRITE)->action.link = link->number;
 }
 
-int shuffle_links_push(struct shuffle_pool *pool, struct shuffle_link *link,
-        const struct outbox_frame *frame)
+void shuffle_links_count_full(
+        struct shuffle_pool *pool, struct shuffle_link *link)
 {
-    bool was_empty = outbox_is_empty(&link->out);
-    int code;
-
-    assert(link->outgoing || link->dialect == SHUFFLE_WEFT_DIALECT);
-    code = outbox_push(&link->out, frame);
-    if (code != 0) {
-        count_drop(pool, link, SHUFFLE_DROP_QUEUE, 1);
-        return code;
-    }
-    link->count.frames_out++;
-    pool->count.frames_out++;
-    shuffle_links_output(pool, link, was_empty);
-    return 0;
+    count_drop(pool, link, SHUFFLE_DROP_QUEUE, 1);
 }
 
 /* What `payload` has been written into, as one frame ahead of the others. */
@@ -687,25 +662,26 @@ static void name_laminar(struct shuffle_pool *pool, struct shuffle_link *link,
 }
 
 static bool lend(struct shuffle_pool_action *action,
-        enum shuffle_pool_action_type type, const struct shuffle_link *link,
-        const struct frame *frame)
+        enum shuffle_pool_action_type type, const struct shuffle_link *link)
 {
     action->type = type;
     action->link = link->number;
     action->peer = link->peer;
-    action->tag = frame->tag;
-    action->payload = frame->payload;
     return true;
 }
 
-/* Carries out the verdict; true when the frame is in `action`. */
+/* Carries out the verdict; true when the frame is in `action`. It is put there
+ * first, while its place and size are at hand: to fetch them back after the
+ * verdict costs as much as the verdict. */
 static bool take_frame(struct shuffle_pool *pool, struct shuffle_link *link,
         const struct frame *frame, struct shuffle_pool_action *action)
 {
     enum shuffle_drop drop = SHUFFLE_DROP_COUNT;
-    enum shuffle_verdict verdict =
-            shuffle_judge(link, frame, pool->options.max_frame_bytes, &drop);
+    enum shuffle_verdict verdict;
 
+    action->tag = frame->tag;
+    action->payload = frame->payload;
+    verdict = shuffle_judge(link, frame, pool->options.max_frame_bytes, &drop);
     if (link->state == SHUFFLE_LINK_NAMED &&
             (verdict == SHUFFLE_VERDICT_LAMINAR ||
                     verdict == SHUFFLE_VERDICT_CLOSE)) {
@@ -716,9 +692,9 @@ static bool take_frame(struct shuffle_pool *pool, struct shuffle_link *link,
     pool->count.frames_in++;
     switch (verdict) {
     case SHUFFLE_VERDICT_STREAM:
-        return lend(action, SHUFFLE_POOL_FRAME, link, frame);
+        return lend(action, SHUFFLE_POOL_FRAME, link);
     case SHUFFLE_VERDICT_LAMINAR:
-        return lend(action, SHUFFLE_POOL_LAMINAR, link, frame);
+        return lend(action, SHUFFLE_POOL_LAMINAR, link);
     case SHUFFLE_VERDICT_HELLO:
         take_hello(pool, link, frame->payload);
         break;
@@ -817,15 +793,17 @@ bool shuffle_links_next(
         struct shuffle_pool *pool, struct shuffle_pool_action *action)
 {
     struct shuffle_link *link = shuffle_links_find(pool, pool->reading);
+    enum inbox_status status = INBOX_FRAME;
     struct frame frame;
 
     assert(link != NULL);
     if (pool->has_deferred) {
         frame = pool->deferred;
         pool->has_deferred = false;
-        return take_frame(pool, link, &frame, action);
+    } else {
+        status = inbox_next(&link->in, &frame);
     }
-    switch (inbox_next(&link->in, &frame)) {
+    switch (status) {
     case INBOX_FRAME:
         return take_frame(pool, link, &frame, action);
     case INBOX_MORE:

@@ -206,7 +206,9 @@ int shuffle_pool_block(struct shuffle_pool *pool, uint64_t now_ms,
     outbox_push_block(&link->out, block);
     link->count.frames_out++;
     pool->count.frames_out++;
-    shuffle_links_output(pool, link, was_empty);
+    if (was_empty) {
+        shuffle_links_output(pool, link);
+    }
     return 0;
 }
 
@@ -260,8 +262,14 @@ static int send_to(struct shuffle_pool *pool, struct shuffle_peer *peer,
     return code;
 }
 
-/* Sends in order to a peer that somebody named. */
-static int send_named(struct shuffle_pool *pool, uint64_t id,
+static int refuse_full(uint64_t id, struct error *err)
+{
+    return error_set(
+            err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
+}
+
+/* Sends in order to a peer that somebody named, whatever its state. */
+static int send_by_id(struct shuffle_pool *pool, uint64_t id,
         const struct outbox_frame *frame, struct error *err)
 {
     struct shuffle_peer *peer = shuffle_peers_find(&pool->peers, id);
@@ -274,13 +282,38 @@ static int send_named(struct shuffle_pool *pool, uint64_t id,
         return code;
     }
     if (send_to(pool, peer, frame) != 0) {
-        return error_set(
-                err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
+        return refuse_full(id, err);
     }
     if (peer->state == SHUFFLE_PEER_IDLE) {
         shuffle_reach_attempt(pool, peer);
     }
+    pool->latest = peer->state == SHUFFLE_PEER_LINKED ? peer->link : 0;
     return 0;
+}
+
+/* The link of the latest frame, if it is up still and to the same peer. */
+static struct shuffle_link *same_link(
+        const struct shuffle_pool *pool, uint64_t peer)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, pool->latest);
+    bool is_same = link != NULL && link->peer == peer && link->outgoing &&
+                   link->state == SHUFFLE_LINK_UP;
+
+    return is_same ? link : NULL;
+}
+
+/* The same, and shorter when the peer is the one that the latest frame was
+ * for, as it mostly is. */
+static inline int send_named(struct shuffle_pool *pool, uint64_t id,
+        const struct outbox_frame *frame, struct error *err)
+{
+    struct shuffle_link *link = same_link(pool, id);
+
+    if (link == NULL) {
+        return send_by_id(pool, id, frame, err);
+    }
+    return shuffle_links_push(pool, link, frame) == 0 ? 0
+                                                      : refuse_full(id, err);
 }
 
 int shuffle_pool_vnode_data(struct shuffle_pool *pool, uint64_t now_ms,
@@ -353,8 +386,7 @@ static int send_barrier(struct shuffle_pool *pool, uint64_t id,
     }
     frame.kind = peer->speaks_weft ? OUTBOX_URGENT : OUTBOX_CONTROL;
     if (send_to(pool, peer, &frame) != 0) {
-        return error_set(
-                err, ERR_FULL, "the queue for node %" PRIu64 " is full", id);
+        return refuse_full(id, err);
     }
     if (peer->state == SHUFFLE_PEER_LINKED) {
         return 0;

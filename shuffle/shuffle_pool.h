@@ -277,6 +277,7 @@ struct shuffle_pool {
     struct shuffle_peers peers;
     struct shuffle_link **links; /* by slot; NULL = free */
     uint16_t *serials; /* by slot: of the link that is or was there */
+    uint32_t latest; /* the link of the latest frame for a named peer, or 0 */
     uint32_t links_count; /* accepted ones included */
     uint32_t accepted_count;
     struct shuffle_link *waiting; /* for memory, first come first served */

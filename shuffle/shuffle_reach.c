@@ -143,6 +143,7 @@ void shuffle_pool_peer_gone(
     if (peer == NULL) {
         return;
     }
+    pool->latest = 0; /* which may be this peer's */
     peer->is_member = false;
     peer->generation = 0;
     peer->speaks_weft = false;
@@ -412,7 +413,9 @@ void shuffle_reach_up(struct shuffle_pool *pool, struct shuffle_peer *peer,
     link->count.frames_out += peer->pending.queued_frames;
     pool->count.frames_out += peer->pending.queued_frames;
     outbox_take(&link->out, &peer->pending);
-    shuffle_links_output(pool, link, was_empty);
+    if (was_empty && !outbox_is_empty(&link->out)) {
+        shuffle_links_output(pool, link);
+    }
     for (size_t i = 0; i < peer->barriers_count; i++) {
         struct shuffle_pool_event *event =
                 shuffle_pool_say(pool, SHUFFLE_POOL_BARRIER_SENT);

@@ -306,6 +306,25 @@ static void four_messages_12_keep_their_order_on_one_connection(void **state)
     net_close(net);
 }
 
+static void frames_for_several_peers_each_go_their_own_way(void **state)
+{
+    struct net *net = begin(3, false);
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(send_batch(net, 0, 2, 1), 0);
+        assert_int_equal(send_batch(net, 0, 3, 1), 0);
+        assert_int_equal(send_batch(net, 0, 3, 1), 0);
+        net_run(net);
+    }
+    assert_string_equal(
+            net_said(net, 1), "up:1<laminar 05:1:316 05:1:316 05:1:316");
+    assert_string_equal(net_said(net, 2),
+            "up:1<laminar 05:1:316 05:1:316 05:1:316 05:1:316 05:1:316 "
+            "05:1:316");
+    net_close(net);
+}
+
 static void an_unknown_peer_13_17_is_not_found(void **state)
 {
     struct net *net = begin(1, false);
@@ -1268,6 +1287,20 @@ static void a_forgotten_member_is_unknown_again(void **state)
     net_close(net);
 }
 
+static void a_forgotten_member_is_unknown_though_its_link_is_up(void **state)
+{
+    struct net *net = begin(2, false);
+
+    (void)state;
+    assert_int_equal(send_batch(net, 0, 2, 1), 0);
+    net_run(net);
+    assert_int_equal(send_batch(net, 0, 2, 1), 0);
+    shuffle_pool_peer_gone(pool_of(net, 0), net->now_ms, 2);
+    assert_int_equal(shuffle_pool_links(pool_of(net, 0)), 1);
+    assert_int_equal(send_batch(net, 0, 2, 1), ERR_NOT_FOUND);
+    net_close(net);
+}
+
 /* --- limits and memory --- */
 
 static void connections_are_limited_in_total_and_per_address(void **state)
@@ -1457,6 +1490,7 @@ int main(void)
             cmocka_unit_test(hello_11_attributes_and_a_later_one_is_delivered),
             cmocka_unit_test(
                     four_messages_12_keep_their_order_on_one_connection),
+            cmocka_unit_test(frames_for_several_peers_each_go_their_own_way),
             cmocka_unit_test(an_unknown_peer_13_17_is_not_found),
             cmocka_unit_test(
                     an_unpublished_address_is_waited_for_and_told_apart),
@@ -1513,6 +1547,8 @@ int main(void)
             cmocka_unit_test(a_newer_generation_ends_the_old_link),
             cmocka_unit_test(wildcards_and_our_own_address_are_no_targets),
             cmocka_unit_test(a_forgotten_member_is_unknown_again),
+            cmocka_unit_test(
+                    a_forgotten_member_is_unknown_though_its_link_is_up),
             cmocka_unit_test(connections_are_limited_in_total_and_per_address),
             cmocka_unit_test(
                     long_frames_wait_for_memory_first_come_first_served),
