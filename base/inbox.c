@@ -201,6 +201,18 @@ void inbox_hold(struct inbox *in)
     (void)keep_rest(in);
 }
 
+struct block *inbox_take(struct inbox *in)
+{
+    struct block *b = in->lent ? in->partial : NULL;
+
+    if (b == NULL || b->pool == in->shorts) {
+        return NULL;
+    }
+    in->partial = NULL;
+    in->lent = false;
+    return b;
+}
+
 bool inbox_is_reserved(const struct inbox *in)
 {
     return in->reserved;

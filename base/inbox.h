@@ -71,6 +71,10 @@ bool inbox_reserve(struct inbox *in, struct block_pool *pool);
  * buffer is free. Feed nothing until `inbox_reserve` succeeds. */
 void inbox_hold(struct inbox *in);
 
+/* The memory of the long frame that was handed out last: from now on the
+ * caller's, the header's bytes included. NULL when it lies elsewhere. */
+struct block *inbox_take(struct inbox *in);
+
 /* Is a long frame on its way that has its memory. */
 bool inbox_is_reserved(const struct inbox *in);
 

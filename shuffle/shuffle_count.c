@@ -17,6 +17,7 @@ static const struct {
         [SHUFFLE_DROP_CLOSE] = {"close", "invalid data"},
         [SHUFFLE_DROP_TAG] = {"tag", "invalid data"},
         [SHUFFLE_DROP_SKIPPED] = {"skipped", "protocol"},
+        [SHUFFLE_DROP_UNUSED] = {"unused", "protocol"},
         [SHUFFLE_DROP_PLACE] = {"place", "protocol"},
         [SHUFFLE_DROP_MALFORMED] = {"malformed", "protocol"},
         [SHUFFLE_DROP_NO_HELLO] = {"no_hello", "protocol"},

@@ -19,6 +19,7 @@ enum shuffle_drop {
     SHUFFLE_DROP_CLOSE, /* F8: a reason that is not UTF-8 */
     SHUFFLE_DROP_TAG, /* F9: an unknown tag that may not be skipped */
     SHUFFLE_DROP_SKIPPED, /* an unknown tag of 80 to BF; not fatal */
+    SHUFFLE_DROP_UNUSED, /* CONTROL, Barrier, a second Hello: no use yet */
     SHUFFLE_DROP_PLACE, /* a known frame in the wrong place or direction */
     SHUFFLE_DROP_MALFORMED, /* a Weft frame whose fields do not fit */
     SHUFFLE_DROP_NO_HELLO, /* the first frame was another */

@@ -21,9 +21,9 @@ static const char *peer_state_name(enum shuffle_peer_state state)
     return "";
 }
 
-static const char *link_state_name(enum shuffle_link_state state)
+static const char *link_state_name(const struct shuffle_link *link)
 {
-    switch (state) {
+    switch (link->state) {
     case SHUFFLE_LINK_CONNECTING:
         return "connecting";
     case SHUFFLE_LINK_GREETING:
@@ -32,7 +32,7 @@ static const char *link_state_name(enum shuffle_link_state state)
     case SHUFFLE_LINK_HELD:
         return "greeting";
     case SHUFFLE_LINK_UP:
-        return "up";
+        return link->unread ? "unread" : "up";
     case SHUFFLE_LINK_CLOSING:
     case SHUFFLE_LINK_FINISHING:
         return "closing";
@@ -78,7 +78,7 @@ static void describe_link(
             .id = link->peer,
             .address = link->address,
             .dialect = link->dialect,
-            .state = link_state_name(link->state),
+            .state = link_state_name(link),
             .queued_bytes = link->out.queued_bytes,
             .frames = link->count.frames_in,
             .bytes = link->count.bytes_in,

@@ -9,6 +9,10 @@
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_streams.h"
 
+enum {
+    MEMORY_RETRY_MS = 100,
+};
+
 static void free_list(struct block_list *list)
 {
     while (list->head != NULL) {
@@ -103,28 +107,60 @@ static void set_paused(
     }
 }
 
-void shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
-        const struct shuffle_wire_vnode_data *data)
+/* A block that holds the body alone: `own` without what is in front, or a
+ * copy. NULL when there is no memory for that. */
+static struct block *body_block(
+        struct shuffle_streams *st, struct bytes body, struct block *own)
+{
+    struct block *copy;
+
+    if (own != NULL) {
+        block_skip(own, (size_t)(body.data - block_bytes(own).data));
+        assert(own->size == body.size);
+        return own;
+    }
+    copy = block_new(st->options.blocks, body.size);
+    if (copy != NULL) {
+        block_append(copy, body);
+    }
+    return copy;
+}
+
+bool shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data, struct block *own)
 {
     struct shuffle_laminar *l = &st->laminar;
-    struct block *block = block_new(
-            st->options.blocks, SHUFFLE_LAMINAR_HEAD_BYTES + data->body.size);
+    struct block *block = body_block(st, data->body, own);
     uint8_t head[SHUFFLE_LAMINAR_HEAD_BYTES];
     struct writer w = writer_of(head, sizeof(head));
 
     if (block == NULL) {
-        l->dropped_frames++;
+        l->is_starved = true;
         set_paused(st, l, true);
-        return;
+        return false;
     }
     shuffle_record_put_laminar_head(&w, peer, data->vnode, data->body.size);
-    block_append(block, writer_bytes(&w));
-    block_append(block, data->body);
+    block_prepend(block, writer_bytes(&w));
     block->records = 1;
     block_list_push(&l->waiting, block);
     l->waiting_bytes += block->size;
     if (l->waiting_bytes >= SHUFFLE_LAMINAR_WAITING_BYTES) {
         set_paused(st, l, true);
+    }
+    return true;
+}
+
+/* Is there memory again for as much as may come before the next pause? */
+static void consider_memory(
+        struct shuffle_streams *st, struct shuffle_laminar *l)
+{
+    const struct budget *budget = st->options.budget;
+
+    if (budget->max_bytes - budget->used_bytes >=
+            SHUFFLE_LAMINAR_WAITING_BYTES) {
+        l->is_starved = false;
+    } else {
+        shuffle_streams_arm(st, st->now_ms + MEMORY_RETRY_MS);
     }
 }
 
@@ -430,7 +466,11 @@ void shuffle_laminar_flush(struct shuffle_streams *st)
             may_go(l, l->waiting.head)) {
         deliver(st, l);
     }
-    if (l->waiting_bytes <= SHUFFLE_LAMINAR_WAITING_BYTES / 2) {
+    if (l->is_starved) {
+        consider_memory(st, l);
+    }
+    if (l->waiting_bytes <= SHUFFLE_LAMINAR_WAITING_BYTES / 2 &&
+            !l->is_starved) {
         set_paused(st, l, false);
     }
     while (i < l->sources_count) {

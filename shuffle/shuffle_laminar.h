@@ -5,7 +5,10 @@
  * SHUFFLE_LAMINAR_WAITING_BYTES wait, its connections are left unread
  * (LAMINAR_PAUSE) until half of them have gone to the sink. There need not be
  * a sink for that: what came before one attaches is not lost. Such a run never
- * ends by itself.
+ * ends by itself. A long frame waits in the memory that it was read into; a
+ * short one is copied, and when there is no memory for that, its connection
+ * ends, so that nothing is missing in the middle of one, and none is read until
+ * there is.
  *
  * What a local source writes goes out record by record as the action LAMINAR;
  * the node hands it to the pool and says how that went. While the pool is
@@ -48,7 +51,7 @@ struct shuffle_laminar {
     struct block_list waiting; /* one record each */
     uint64_t waiting_bytes;
     bool is_paused;
-    uint64_t dropped_frames; /* for which there was no memory */
+    bool is_starved; /* a frame found no memory, and there is none yet */
     uint64_t records_in; /* from sources, handed on */
     uint64_t bytes_in;
     uint64_t records_out; /* to sinks */
@@ -71,8 +74,8 @@ bool shuffle_laminar_client(struct shuffle_streams *st, uint32_t client,
         uint8_t tag, struct bytes payload);
 void shuffle_laminar_client_gone(struct shuffle_streams *st, uint32_t client);
 
-void shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
-        const struct shuffle_wire_vnode_data *data);
+bool shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data, struct block *own);
 void shuffle_laminar_sent(struct shuffle_streams *st, uint32_t client, int code,
         const char *text);
 

@@ -434,6 +434,39 @@ void shuffle_pool_laminar_pause(
     }
 }
 
+struct block *shuffle_pool_take(struct shuffle_pool *pool)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, pool->reading);
+
+    return link == NULL ? NULL : inbox_take(&link->in);
+}
+
+void shuffle_pool_unused(struct shuffle_pool *pool, uint32_t number)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, number);
+
+    if (link != NULL) {
+        link->count.drops[SHUFFLE_DROP_UNUSED]++;
+        pool->count.drops[SHUFFLE_DROP_UNUSED]++;
+    }
+}
+
+void shuffle_pool_starved(
+        struct shuffle_pool *pool, uint64_t now_ms, uint32_t number)
+{
+    static const struct shuffle_ending ending = {
+            .reason = SHUFFLE_REASON_BUSY,
+            .drop = SHUFFLE_DROP_MEMORY,
+            .text = "busy: no memory is left for a frame of this connection",
+    };
+    struct shuffle_link *link = shuffle_links_find(pool, number);
+
+    pool->now_ms = now_ms;
+    if (link != NULL && link->state == SHUFFLE_LINK_UP) {
+        shuffle_links_close(pool, link, &ending);
+    }
+}
+
 void shuffle_pool_refuse(
         struct shuffle_pool *pool, uint64_t now_ms, uint32_t number)
 {

@@ -195,6 +195,19 @@ void shuffle_pool_barrier(struct shuffle_pool *pool, uint64_t now_ms,
 void shuffle_pool_laminar_pause(
         struct shuffle_pool *pool, uint64_t now_ms, bool paused);
 
+/* The memory in which the FRAME or LAMINAR action of the latest call lies, if
+ * it is one of `blocks`, as it is of every long frame: the whole frame, and the
+ * caller's from now on. NULL: it is shared, and what is to be kept is copied. */
+struct block *shuffle_pool_take(struct shuffle_pool *pool);
+
+/* Nobody had a use for a frame of this link: it is counted. */
+void shuffle_pool_unused(struct shuffle_pool *pool, uint32_t link);
+
+/* There was no memory for a frame of this link, and to go on without it would
+ * lose it unseen: the link ends. */
+void shuffle_pool_starved(
+        struct shuffle_pool *pool, uint64_t now_ms, uint32_t link);
+
 /* A frame of this link was not allowed by the streams: Close "protocol". May be
  * said while the link's frames are being handed out. */
 void shuffle_pool_refuse(

@@ -570,11 +570,12 @@ void shuffle_streams_client_gone(
     shuffle_laminar_client_gone(st, client);
 }
 
-void shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const struct shuffle_wire_vnode_data *data)
+bool shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const struct shuffle_wire_vnode_data *data,
+        struct block *own)
 {
     st->now_ms = now_ms;
-    shuffle_laminar_received(st, peer, data);
+    return shuffle_laminar_received(st, peer, data, own);
 }
 
 void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,

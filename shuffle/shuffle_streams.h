@@ -129,9 +129,12 @@ void shuffle_streams_unreachable(struct shuffle_streams *st, uint64_t now_ms,
 bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer, uint8_t tag, struct bytes payload);
 
-/* VnodeData of a LaminarDB peer, for the sink of the stage `laminar`. */
-void shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const struct shuffle_wire_vnode_data *data);
+/* VnodeData of a LaminarDB peer, for the sink of the stage `laminar`. `own` is
+ * the block that it lies in, from now on ours, or NULL: it is copied. False:
+ * there is no memory for a copy; its connection must not go on without it. */
+bool shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, const struct shuffle_wire_vnode_data *data,
+        struct block *own);
 
 /* How the LAMINAR or LAMINAR_FLUSH action of this client went: 0, or a code
  * with a sentence. ERR_FULL, no room yet or not all written yet: it is asked

@@ -194,7 +194,7 @@ static void arrive(struct fixture *f, uint64_t peer, uint32_t vnode,
 {
     const struct shuffle_wire_vnode_data data = {vnode, bytes_of(body, size)};
 
-    shuffle_streams_laminar(&f->st, f->now_ms, peer, &data);
+    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, peer, &data, NULL));
     drain(f);
 }
 
@@ -294,6 +294,49 @@ static void a_large_frame_goes_when_all_before_it_is_confirmed(void **state)
     assert_int_equal(f->frames, 2);
     assert_int_equal(f->last.body.size, 2 << 20);
     free(body);
+}
+
+/* The frame as the connection's inbox has it, and no more memory than that. */
+static void a_long_frame_waits_in_the_memory_it_was_read_into(void **state)
+{
+    struct fixture *f = *state;
+    size_t size = 3 << 20;
+    struct block *own = block_new(&f->blocks, 9 + size);
+    struct shuffle_wire_vnode_data data = {.vnode = 8};
+    size_t used_bytes = f->budget.used_bytes;
+
+    assert_non_null(own);
+    f->budget.max_bytes = used_bytes; /* there is no room for a copy */
+    memset(block_end(own), 'x', 9 + size);
+    block_grow(own, 9 + size);
+    data.body = bytes_skip(block_bytes(own), 9);
+    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, 42, &data, own));
+    assert_int_equal(f->budget.used_bytes, used_bytes);
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 1);
+    assert_int_equal(f->frames, 1);
+    assert_int_equal(f->last.vnode, 8);
+    assert_int_equal(f->last.body.size, size);
+    assert_int_equal(f->last.body.data[0], 'x');
+    assert_int_equal(f->budget.used_bytes, 0);
+}
+
+static void without_memory_the_connection_ends_and_none_is_read(void **state)
+{
+    struct fixture *f = *state;
+    const struct shuffle_wire_vnode_data data = {7, bytes_text("arrow")};
+
+    f->budget.max_bytes = 0;
+    assert_false(shuffle_streams_laminar(&f->st, f->now_ms, 42, &data, NULL));
+    turn(f);
+    turn(f);
+    assert_int_equal(f->pauses, 1);
+    assert_true(shuffle_streams_deadline_ms(&f->st) > f->now_ms);
+    f->budget.max_bytes = BUDGET;
+    f->now_ms = shuffle_streams_deadline_ms(&f->st);
+    shuffle_streams_tick(&f->st, f->now_ms);
+    drain(f);
+    assert_int_equal(f->pauses, 0);
 }
 
 static void credit_is_kept_to(void **state)
@@ -429,6 +472,12 @@ static void there_is_one_sink_and_it_may_come_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(
+                    a_long_frame_waits_in_the_memory_it_was_read_into, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    without_memory_the_connection_ends_and_none_is_read, set_up,
+                    tear_down),
             cmocka_unit_test_setup_teardown(
                     a_sink_gets_peer_vnode_and_bytes, set_up, tear_down),
             cmocka_unit_test_setup_teardown(
