@@ -137,6 +137,7 @@ struct node {
     uint64_t stop_ms; /* when draining began */
     uint64_t left_round; /* gossip's count of rounds when `left` was said */
     uint64_t twin_said_ms; /* the latest event about a twin; 0 = none */
+    uint64_t double_said_ms; /* the same, of one with our generation too */
     struct addr twin_addr;
     uint64_t now_ms; /* of the latest verb */
 

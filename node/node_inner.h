@@ -24,6 +24,9 @@ void node_finish(struct node *n, int exit_code);
 void node_succeed(struct node *n, uint64_t past);
 void node_meet_twin(struct node *n, const struct gossip_member *twin);
 
+/* Somebody knows more of our very generation than we have written. */
+void node_meet_double(struct node *n);
+
 /* Somebody else with our name has shown life within two intervals. */
 bool node_has_living_namesake(const struct node *n);
 

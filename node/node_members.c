@@ -166,9 +166,7 @@ void node_news(struct node *n, const struct gossip_action *news)
         node_succeed(n, m->id.generation);
         return;
     case GOSSIP_AHEAD:
-        node_log(n, NODE_WARNING,
-                "somebody knows keys of ours that we never wrote: another node "
-                "has our id and generation, set [node] id of one of them");
+        node_meet_double(n);
         return;
     case GOSSIP_LIVE:
     case GOSSIP_DEAD:

@@ -156,6 +156,16 @@ void node_succeed(struct node *n, uint64_t past)
 
 /* --- a second node --- */
 
+/* Whether to say it again: an event a minute is enough, whoever causes it. */
+static bool is_due(const struct node *n, uint64_t *said_ms)
+{
+    if (*said_ms != 0 && n->now_ms < *said_ms + TWIN_EVERY_MS) {
+        return false;
+    }
+    *said_ms = n->now_ms;
+    return true;
+}
+
 void node_meet_twin(struct node *n, const struct gossip_member *twin)
 {
     char text[ADDR_TEXT_BYTES];
@@ -167,12 +177,19 @@ void node_meet_twin(struct node *n, const struct gossip_member *twin)
                 "node %" PRIu64 " is at %s already: set [node] id",
                 n->options.id, text);
         node_finish(n, 1);
-    } else if (n->twin_said_ms == 0 ||
-               n->now_ms >= n->twin_said_ms + TWIN_EVERY_MS) {
+    } else if (is_due(n, &n->twin_said_ms)) {
         node_log(n, NODE_WARNING,
                 "another node has our id %" PRIu64 " at %s: set [node] id of "
                 "one of them",
                 n->options.id, text);
-        n->twin_said_ms = n->now_ms;
+    }
+}
+
+void node_meet_double(struct node *n)
+{
+    if (is_due(n, &n->double_said_ms)) {
+        node_log(n, NODE_WARNING,
+                "somebody knows keys of ours that we never wrote: another node "
+                "has our id and generation, set [node] id of one of them");
     }
 }

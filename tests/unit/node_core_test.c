@@ -301,6 +301,37 @@ static void a_past_that_an_active_node_hears_of_is_told(void **context)
     assert_non_null(strstr(again->log, "restart"));
 }
 
+/* Every Syn of the others shows it, and each would be a line of the log. */
+static void keys_that_we_never_wrote_are_told_of_once_a_minute(void **context)
+{
+    static const char SENTENCE[] = "keys of ours that we never wrote";
+    struct world *w = *context;
+    struct node_options o = world_options(2);
+    struct world_node *again;
+    const char *first;
+
+    start_cluster(w, 1);
+    o.generation = 5000;
+    again = world_start(w, &o);
+    world_seed(w, again, w->nodes[0]);
+    for (int i = 0; i < 50; i++) {
+        (void)world_call(w, again, 1,
+                i % 2 == 0
+                        ? "{\"cmd\":\"kv_set\",\"key\":\"k\",\"value\":\"a\"}"
+                        : "{\"cmd\":\"kv_set\",\"key\":\"k\",\"value\":\"b\"}");
+    }
+    world_run(w, 10 * WORLD_INTERVAL_MS);
+    world_kill(w, again);
+    again = world_start(w, &o); /* it has forgotten even its generation */
+    world_seed(w, again, w->nodes[0]);
+    world_run(w, 20 * WORLD_INTERVAL_MS);
+    first = strstr(again->log, SENTENCE);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, SENTENCE));
+    world_run(w, 61000);
+    assert_non_null(strstr(first + 1, SENTENCE));
+}
+
 static void a_restart_elsewhere_is_no_twin(void **context)
 {
     struct world *w = *context;
@@ -872,6 +903,7 @@ int main(void)
             CASE(our_past_is_heard_of_even_late),
             CASE(the_echo_of_our_past_does_not_make_it_live),
             CASE(a_past_that_an_active_node_hears_of_is_told),
+            CASE(keys_that_we_never_wrote_are_told_of_once_a_minute),
             CASE(a_restart_elsewhere_is_no_twin),
             CASE(a_twin_that_joins_ends_with_its_address),
             CASE(a_twin_of_an_active_node_is_told_of_and_kept),
