@@ -31,6 +31,11 @@ int cmd_recv(const struct cli *cli);
 int cmd_check_config(const struct cli *cli);
 int cmd_version(const struct cli *cli);
 
+/* Holds the place of each standard file that is closed, with one opened the
+ * wrong way round: else the next thing to be opened, such as the node's socket,
+ * would take its number and be read or written instead of it. */
+void cmd_hold_closed_files(void);
+
 /* Says one sentence on standard error and returns `exit`. */
 int cmd_fail(int exit, const char *format, ...)
         __attribute__((format(printf, 2, 3)));

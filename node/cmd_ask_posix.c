@@ -268,7 +268,9 @@ static int watch(const struct cli *cli, struct client *client)
         int rc = client_answer(client, deadline_ms, &answer, &err);
 
         if (rc == CLIENT_TIMED_OUT) {
-            return cmd_fail(CLI_EXIT_TIMED_OUT, "%s has passed",
+            return cmd_fail(CLI_EXIT_TIMED_OUT,
+                    "fewer keys have changed than were waited for: %s has "
+                    "passed",
                     cli->flag[CLI_TIMEOUT].text);
         }
         if (rc == CLIENT_UNREAD) {

@@ -1,6 +1,7 @@
 #include "node/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +10,16 @@
 
 #include "node/client_posix.h"
 #include "node/settings_posix.h"
+
+/* The lowest free number is the one that is given out. */
+void cmd_hold_closed_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1) {
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
 
 int cmd_fail(int exit, const char *format, ...)
 {

@@ -1,9 +1,11 @@
 #include "node/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "node/send_posix.h"
@@ -23,15 +25,45 @@ static int open_stop(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* A wrong name is better said before anything is sent than in its middle. */
+/* Why there are no lines to read, in errno's numbers; 0 if there may be. */
+static int judge_input(void)
+{
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+    struct stat facts;
+
+    if (flags == -1 || fstat(STDIN_FILENO, &facts) != 0) {
+        return errno;
+    }
+    if ((flags & O_ACCMODE) == O_WRONLY) {
+        return EBADF;
+    }
+    return S_ISDIR(facts.st_mode) ? EISDIR : 0;
+}
+
+static int judge_file(const char *path)
+{
+    struct stat facts;
+
+    if (access(path, R_OK) != 0 || stat(path, &facts) != 0) {
+        return errno;
+    }
+    return S_ISDIR(facts.st_mode) ? EISDIR : 0;
+}
+
+/* What cannot be read is better told before anything is sent than in its
+ * middle, or when the sinks are there at last. */
 static int check_files(const struct send_options *options)
 {
-    for (size_t i = 0; i < options->files_count; i++) {
-        const char *path = options->files[i];
+    size_t inputs = options->files_count == 0 ? 1 : options->files_count;
 
-        if (strcmp(path, "-") != 0 && access(path, R_OK) != 0) {
-            return cmd_fail(
-                    CLI_EXIT_NO, "cannot read %s: %s", path, strerror(errno));
+    for (size_t i = 0; i < inputs; i++) {
+        const char *path = options->files_count == 0 ? "-" : options->files[i];
+        bool is_input = strcmp(path, "-") == 0;
+        int reason = is_input ? judge_input() : judge_file(path);
+
+        if (reason != 0) {
+            return cmd_fail(CLI_EXIT_NO, "cannot read %s: %s",
+                    is_input ? "standard input" : path, strerror(reason));
         }
     }
     return CLI_EXIT_DONE;

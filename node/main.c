@@ -45,6 +45,7 @@ int main(int argc, char **argv)
     struct error err;
     struct cli cli;
 
+    cmd_hold_closed_files();
     if (cli_parse(&cli, argc, argv, &err) != 0) {
         return cmd_fail(CLI_EXIT_USAGE, "%s", err.text);
     }

@@ -128,6 +128,67 @@ class MixedUpOperator(ClusterTest):
             self.assertEqual(result.returncode, NO, (key, result))
             self.assertIn(word, result.stderr.decode())
 
+    def shell(self, node, command):
+        """What a shell makes of `command`, in which weft asks `node`."""
+        return subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "weft": WEFT, "WEFT_NODE_SOCKET": node.socket},
+        )
+
+    def test_standard_files_that_are_closed_or_full(self):
+        node = self.cluster.node(1).start()
+        for command, code, sentence in (
+            ("members >&-", NO, "cannot write to standard output: Bad file descriptor"),
+            ("members >/dev/full", NO, "cannot write to standard output: No space left"),
+            ("kv watch >/dev/full", NO, "cannot write to standard output: No space left"),
+            ("version >/dev/full", NO, "cannot write to standard output: No space left"),
+            ("send words <&-", NO, "cannot read standard input: Bad file descriptor"),
+            ("health >/dev/null 2>&-", OK, ""),
+            ("check-config /nowhere 2>&-", CONFIG, ""),
+        ):
+            with self.subTest(command):
+                result = self.shell(node, f"$weft {command}")
+                self.assertEqual(result.returncode, code, result)
+                self.assertIn(sentence, result.stderr.decode())
+
+    def test_a_sink_without_a_standard_output(self):
+        node = self.cluster.node(1).start()
+        result = self.shell(
+            node, "seq 10 | $weft send words --timeout 20s 2>/dev/null & $weft recv words >&-"
+        )
+        self.assertEqual(result.returncode, NO, result)
+        self.assertIn("cannot write to standard output", result.stderr.decode())
+
+    def test_a_directory_has_no_lines(self):
+        node = self.cluster.node(1).start()
+        for command in (f"send words {self.cluster.dir}", f"send words <{self.cluster.dir}"):
+            with self.subTest(command):
+                result = self.shell(node, f"$weft {command}")
+                self.assertEqual(result.returncode, NO, result)
+                self.assertIn("Is a directory", result.stderr.decode())
+
+    def test_words_that_are_no_command_line(self):
+        for args, sentence in (
+            (["send", "a b"], '"a b" is no name for a stage'),
+            (["send", "words", "--sinks", "0"], '--sinks takes a number from 1 to'),
+            (["send", "words", "--delimiter", ","], "only together with --key-field"),
+            (["send", "laminar", "--raw"], "--raw needs --to ID"),
+            (["recv", "words", "--sources", "2", "--follow"], "exclude each other"),
+            (["members", "--timeout", "0"], "--timeout takes a duration like 250ms"),
+            (["members", "--timeout", "-5s"], 'and "-5s" is none'),
+            (["members", "-o", "xml"], '--output is text or json, and not "xml"'),
+            (["members", "--quiet=yes"], '--quiet takes no value, and got "yes"'),
+            (["members", "--", "--wait"], '"--wait" is one argument too many'),
+            (["kv", "ls", "--dead"], "only together with --all"),
+            (["kv", "get", "a", "--node", "b"], '--node takes a number from 1 to'),
+        ):
+            with self.subTest(args):
+                self.refused(USAGE, [sentence], *args)
+
     def test_a_data_dir_in_use(self):
         kept = os.path.join(self.cluster.dir, "kept")
         first = self.cluster.node(1, **{"node.data_dir": kept}).start()
