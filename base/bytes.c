@@ -71,7 +71,6 @@ bool bytes_is_utf8(struct bytes b)
             continue;
         }
         more = continuation_bytes(b.data[i], &point, &least);
-
         i++;
         if (more < 0 || (size_t)more > b.size - i) {
             return false;

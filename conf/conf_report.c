@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    LINE_BYTES = 2048, /* a place, a setting and a sentence; more is cut */
+};
+
 void conf_report_init(struct conf_report *report)
 {
     *report = (struct conf_report){0};
@@ -37,8 +41,7 @@ static bool reserve(struct conf_report *report, size_t more)
 
 void conf_report_add(struct conf_report *report, const char *format, ...)
 {
-    char line
-            [2048]; /* a place, a setting and a sentence; longer ones end here */
+    char line[LINE_BYTES];
     va_list args;
     int length;
 
