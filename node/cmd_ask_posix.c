@@ -213,14 +213,12 @@ static int wait_for_end(
 {
     struct client_answer answer;
     struct error err;
+    int rc = 0;
 
-    while (!client->ended) {
-        if (client_answer(client, deadline_ms, &answer, &err) ==
-                CLIENT_TIMED_OUT) {
-            return say_timed_out(cli);
-        }
+    while (rc == 0) {
+        rc = client_answer(client, deadline_ms, &answer, &err);
     }
-    return CLI_EXIT_DONE;
+    return rc == CLIENT_TIMED_OUT ? say_timed_out(cli) : CLI_EXIT_DONE;
 }
 
 int cmd_leave(const struct cli *cli)
