@@ -43,9 +43,24 @@ static void take_down(struct node *n, const struct shuffle_pool_action *action)
         shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
     }
     if (action->outgoing) {
+        const struct shuffle_laminar_loss loss = {
+                action->unsent_frames, action->unacked_frames};
+
         shuffle_streams_laminar_lost(
-                &n->streams, n->now_ms, action->peer, action->text);
+                &n->streams, n->now_ms, action->peer, &loss, action->text);
     }
+}
+
+/* What waited for the link has not left us. */
+static void take_unreachable(
+        struct node *n, const struct shuffle_pool_action *action)
+{
+    const struct shuffle_laminar_loss loss = {UINT64_MAX, UINT64_MAX};
+
+    shuffle_streams_laminar_lost(
+            &n->streams, n->now_ms, action->peer, &loss, action->text);
+    shuffle_streams_unreachable(
+            &n->streams, n->now_ms, action->peer, action->text);
 }
 
 void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
@@ -70,10 +85,7 @@ void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
         take_down(n, action);
         break;
     case SHUFFLE_POOL_UNREACHABLE:
-        shuffle_streams_laminar_lost(
-                &n->streams, n->now_ms, action->peer, action->text);
-        shuffle_streams_unreachable(
-                &n->streams, n->now_ms, action->peer, action->text);
+        take_unreachable(n, action);
         break;
     case SHUFFLE_POOL_FRAME:
         take_frame(n, action);

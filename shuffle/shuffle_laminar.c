@@ -299,6 +299,7 @@ static void count_sent(
     if (source->peer != source->asked_peer) {
         source->peer = source->asked_peer;
         source->peer_records = 0;
+        source->peer_since = l->records_in;
     }
     source->peer_records++;
     source->sent_records++;
@@ -307,26 +308,55 @@ static void count_sent(
     block_free(block);
 }
 
-void shuffle_laminar_lost(
-        struct shuffle_streams *st, uint64_t peer, const char *text)
+/* Of the last `frames` on the link, how many are certainly this source's: the
+ * others' since its first may all be among them. */
+static uint64_t certainly_own(const struct shuffle_laminar *l,
+        const struct shuffle_laminar_source *source, uint64_t frames)
+{
+    uint64_t since = l->records_in - source->peer_since;
+    uint64_t others = since - source->peer_records;
+
+    frames = frames < since ? frames : since;
+    return frames > others ? frames - others : 0;
+}
+
+static void tell_loss(struct shuffle_streams *st,
+        struct shuffle_laminar_source *source,
+        const struct shuffle_laminar_loss *loss, const char *text)
+{
+    uint64_t most = source->peer_records;
+    uint64_t least = certainly_own(&st->laminar, source, loss->unsent_frames);
+    uint64_t acked =
+            loss->unacked_frames < most ? most - loss->unacked_frames : 0;
+    char counts[3][SHUFFLE_COUNT_BYTES];
+    char known[SHUFFLE_SENTENCE_BYTES] = "";
+    char sentence[2 * SHUFFLE_SENTENCE_BYTES];
+
+    if (loss->unacked_frames != UINT64_MAX) {
+        (void)snprintf(known, sizeof(known),
+                "; its system had acknowledged %s of them",
+                shuffle_count_text(acked, counts[2]));
+    }
+    (void)snprintf(sentence, sizeof(sentence),
+            "node %llu: %s: between %s and %s frames may be lost%s",
+            (unsigned long long)source->peer, text,
+            shuffle_count_text(least, counts[0]),
+            shuffle_count_text(most, counts[1]), known);
+    fail_source(st, source, SHUFFLE_FAIL_NODE_LOST, sentence);
+}
+
+void shuffle_laminar_lost(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_laminar_loss *loss, const char *text)
 {
     struct shuffle_laminar *l = &st->laminar;
-    char count[SHUFFLE_COUNT_BYTES];
-    char sentence[2 * SHUFFLE_SENTENCE_BYTES];
     size_t i = 0;
 
     while (i < l->sources_count) {
-        struct shuffle_laminar_source *source = &l->sources[i];
-
-        if (source->peer != peer || source->peer_records == 0) {
+        if (l->sources[i].peer == peer && l->sources[i].peer_records > 0) {
+            tell_loss(st, &l->sources[i], loss, text);
+        } else {
             i++;
-            continue;
         }
-        (void)snprintf(sentence, sizeof(sentence),
-                "node %llu: %s: between 0 and %s frames may be lost",
-                (unsigned long long)peer, text,
-                shuffle_count_text(source->peer_records, count));
-        fail_source(st, source, SHUFFLE_FAIL_NODE_LOST, sentence);
     }
 }
 

@@ -13,9 +13,10 @@
  * What a local source writes goes out record by record as the action LAMINAR;
  * the node hands it to the pool and says how that went. While the pool is
  * full the source is left unread and asked again at the end of later turns.
- * Its DONE means that the pool has written everything, not that it has arrived;
- * when the connection breaks before, nobody knows what has, and the source is
- * told the most that may be lost. */
+ * Its DONE means that the pool has written everything, not that it has arrived.
+ * When the connection breaks before, nobody knows what the peer has read: the
+ * source is told a range, from the frames that never left us to all of them,
+ * and how many of these the peer's system had acknowledged. */
 #pragma once
 
 #include "base/block.h"
@@ -28,6 +29,12 @@ enum {
 
 struct shuffle_streams;
 
+/* What is known of the frames on a link that is no more. */
+struct shuffle_laminar_loss {
+    uint64_t unsent_frames; /* at least so many never left us */
+    uint64_t unacked_frames; /* at most; UINT64_MAX = nobody knows */
+};
+
 struct shuffle_laminar_source {
     uint32_t client;
     struct block_list records; /* one a block, not yet handed on */
@@ -38,6 +45,7 @@ struct shuffle_laminar_source {
     uint64_t asked_peer; /* of the record that the node has */
     uint64_t peer; /* of the latest record that the pool took */
     uint64_t peer_records; /* that it took for this peer in a row */
+    uint64_t peer_since; /* `records_in` of all sources before those */
     bool is_read; /* what CLIENT_READ last said */
     bool is_drained;
 };
@@ -80,8 +88,8 @@ void shuffle_laminar_sent(struct shuffle_streams *st, uint32_t client, int code,
         const char *text);
 
 /* The link to the peer is gone, or could not be made. */
-void shuffle_laminar_lost(
-        struct shuffle_streams *st, uint64_t peer, const char *text);
+void shuffle_laminar_lost(struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_laminar_loss *loss, const char *text);
 
 /* The turn ends. */
 void shuffle_laminar_flush(struct shuffle_streams *st);

@@ -20,6 +20,7 @@
 #include "base/outbox.h"
 #include "shuffle/shuffle_count.h"
 #include "shuffle/shuffle_reason.h"
+#include "shuffle/shuffle_sent.h"
 
 enum shuffle_dialect {
     SHUFFLE_LAMINAR_DIALECT,
@@ -51,6 +52,7 @@ struct shuffle_link {
 
     struct inbox in;
     struct outbox out;
+    struct shuffle_sent sent; /* of our own links to LaminarDB peers */
 
     uint32_t streams_open;
     uint64_t deadline_ms; /* of the state; UINT64_MAX = none */

@@ -118,6 +118,24 @@ static void stop_hearing(struct shuffle_pool *pool, struct shuffle_link *link)
     }
 }
 
+/* Is it a link on which nobody tells us what has arrived. */
+static bool confirms_nothing(const struct shuffle_link *link)
+{
+    return link->outgoing && link->dialect == SHUFFLE_LAMINAR_DIALECT;
+}
+
+static void say_loss(
+        const struct shuffle_link *link, struct shuffle_pool_action *action)
+{
+    uint64_t frames = link->count.frames_out;
+
+    action->unacked_frames = UINT64_MAX;
+    if (confirms_nothing(link)) {
+        action->unsent_frames = shuffle_sent_unsent(&link->sent, frames);
+        action->unacked_frames = shuffle_sent_unacked(&link->sent, frames);
+    }
+}
+
 static void say_link(struct shuffle_pool *pool, struct shuffle_link *link,
         enum shuffle_pool_action_type type, const struct shuffle_ending *ending)
 {
@@ -129,6 +147,7 @@ static void say_link(struct shuffle_pool *pool, struct shuffle_link *link,
     event->action.outgoing = link->outgoing;
     event->action.dialect = link->dialect;
     if (ending != NULL) {
+        say_loss(link, &event->action);
         event->action.reason = ending->reason;
         (void)snprintf(event->text, sizeof(event->text), "%s", ending->text);
     }
@@ -294,6 +313,10 @@ void shuffle_pool_written(struct shuffle_pool *pool, uint64_t now_ms,
     link->progress_ms = now_ms;
     link->count.bytes_out += bytes;
     pool->count.bytes_out += bytes;
+    if (confirms_nothing(link)) {
+        shuffle_sent_note(&link->sent, link->count.bytes_out,
+                link->count.frames_out, &link->out);
+    }
     if (outbox_is_empty(&link->out) && link->state == SHUFFLE_LINK_CLOSING) {
         shuffle_link_set_state(link, SHUFFLE_LINK_FINISHING);
         link->deadline_ms = now_ms + CLOSE_MS;
@@ -850,6 +873,18 @@ void shuffle_pool_received(struct shuffle_pool *pool, uint64_t now_ms,
     pool->count.bytes_in += bytes.size;
     inbox_feed(&link->in, bytes);
     pool->reading = number;
+}
+
+void shuffle_pool_unsent(struct shuffle_pool *pool, uint32_t number,
+        uint64_t unsent_bytes, uint64_t unacked_bytes)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, number);
+
+    if (link != NULL) {
+        link->sent.unsent_bytes = unsent_bytes;
+        link->sent.unacked_bytes = unacked_bytes;
+        link->sent.is_told = true;
+    }
 }
 
 void shuffle_pool_closed(struct shuffle_pool *pool, uint64_t now_ms,

@@ -25,6 +25,10 @@
  * a LaminarDB peer's, on which never a byte is written. Every wait has a
  * deadline; docs/wire.md, "Greeting between Weft nodes" has the rest.
  *
+ * What has come is taken with `shuffle_pool_next` until it answers false: that is
+ * both `receive` and `drain_available` of the reference, which differ only in
+ * who sleeps meanwhile, and here that is the caller's loop.
+ *
  * The reference (LaminarDB 0.21) keeps a stale address for ever, has no
  * deadline anywhere, fans out one after another and stops at the first
  * failure; this is where we differ on purpose.
@@ -83,7 +87,8 @@ enum shuffle_pool_action_type {
     SHUFFLE_POOL_READ, /* link, on: read from it, or leave it unread */
     SHUFFLE_POOL_RESOLVE, /* peer: read shuffle:addr anew, answer with _peer */
     SHUFFLE_POOL_UP, /* link, peer, generation, outgoing, dialect */
-    SHUFFLE_POOL_DOWN, /* as UP, and reason, text: what Close said, or why */
+    SHUFFLE_POOL_DOWN, /* as UP, and reason, text: what Close said, or why;
+                        * of our own link to a LaminarDB peer, what is lost */
     SHUFFLE_POOL_UNREACHABLE, /* peer, code, text */
     SHUFFLE_POOL_FRAME, /* link, peer, tag, payload: 20 and 30 to 36 */
     SHUFFLE_POOL_LAMINAR, /* link, peer, tag, payload: 02, 04, 05 */
@@ -105,6 +110,8 @@ struct shuffle_pool_action {
     int code; /* 0, ERR_NOT_FOUND, ERR_IO, ERR_FULL or ERR_INVALID */
     uint64_t generation; /* as the peer said; 0 = a LaminarDB peer */
     uint64_t checkpoint;
+    uint64_t unsent_frames; /* DOWN: at least so many never left us */
+    uint64_t unacked_frames; /* DOWN: at most; UINT64_MAX = unknown */
     struct addr address;
     const char *text;
 };
@@ -242,6 +249,12 @@ uint8_t *shuffle_pool_room(
 
 void shuffle_pool_received(struct shuffle_pool *pool, uint64_t now_ms,
         uint32_t link, struct bytes bytes);
+
+/* To be said right before `_closed`: how many of the bytes that were written
+ * on the link the system has not sent, and how many the other side's has not
+ * acknowledged, those included. */
+void shuffle_pool_unsent(struct shuffle_pool *pool, uint32_t link,
+        uint64_t unsent_bytes, uint64_t unacked_bytes);
 
 /* The other side has ended the stream, or the system has: `why` is NULL for a
  * clean end. CLOSE follows. */

@@ -586,10 +586,11 @@ void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
 }
 
 void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const char *text)
+        uint64_t peer, const struct shuffle_laminar_loss *loss,
+        const char *text)
 {
     st->now_ms = now_ms;
-    shuffle_laminar_lost(st, peer, text);
+    shuffle_laminar_lost(st, peer, loss, text);
 }
 
 /* ---- turns and time ---- */

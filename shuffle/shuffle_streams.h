@@ -145,7 +145,8 @@ void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
 /* Our link to a LaminarDB peer has broken, or none could be made; what was on
  * the way is lost, or not: nobody knows. */
 void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const char *text);
+        uint64_t peer, const struct shuffle_laminar_loss *loss,
+        const char *text);
 
 /* --- local programs; the node numbers them, never 0 --- */
 

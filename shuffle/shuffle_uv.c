@@ -1,7 +1,9 @@
 #include "shuffle/shuffle_uv.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/addr_posix.h"
@@ -186,6 +188,45 @@ static void ask_for_more(struct shuffle_uv *self)
     (void)uv_idle_start(&self->more, on_more);
 }
 
+/* --- the end of a connection --- */
+
+/* What is left of a count of the system's without the bytes of a write that
+ * the pool has not heard of yet. */
+static uint64_t without(int bytes, size_t unheard_bytes)
+{
+    size_t all = bytes < 0 ? 0 : (size_t)bytes;
+
+    return all > unheard_bytes ? all - unheard_bytes : 0;
+}
+
+static void tell_unsent(const struct shuffle_uv_conn *conn)
+{
+    const uv_stream_t *stream = (const uv_stream_t *)&conn->tcp;
+    size_t waiting = uv_stream_get_write_queue_size(stream);
+    size_t unheard =
+            conn->writing_bytes > waiting ? conn->writing_bytes - waiting : 0;
+    int unsent;
+    int unacked;
+    int fd;
+
+    if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0 &&
+            ioctl(fd, SIOCOUTQNSD, &unsent) == 0 &&
+            ioctl(fd, SIOCOUTQ, &unacked) == 0) {
+        shuffle_pool_unsent(conn->self->pool, conn->link,
+                without(unsent, unheard), without(unacked, unheard));
+    }
+}
+
+/* `why` is libuv's code. */
+static void lose(struct shuffle_uv_conn *conn, int why)
+{
+    struct shuffle_uv *self = conn->self;
+
+    tell_unsent(conn);
+    shuffle_pool_closed(self->pool, now_ms(self), conn->link,
+            why == UV_EOF ? NULL : uv_strerror(why));
+}
+
 /* --- reading --- */
 
 /* Into the shared buffer, or straight to where the rest of a long frame
@@ -242,8 +283,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
                 bytes_of(buffer->base, (size_t)size));
     } else {
         (void)uv_read_stop(stream);
-        shuffle_pool_closed(self->pool, now_ms(self), conn->link,
-                size == UV_EOF ? NULL : uv_strerror((int)size));
+        lose(conn, (int)size);
     }
     self->on_turn(self->owner);
 }
@@ -319,8 +359,7 @@ static void on_room(uv_write_t *request, int status)
         return;
     }
     if (status < 0) {
-        shuffle_pool_closed(
-                self->pool, now_ms(self), conn->link, uv_strerror(status));
+        lose(conn, status);
     } else {
         shuffle_pool_written(self->pool, now_ms(self), conn->link, bytes);
         mark_dirty(conn);
@@ -345,8 +384,7 @@ static void wait_for_room(struct shuffle_uv_conn *conn)
             &conn->writing, (uv_stream_t *)&conn->tcp, &buffer, 1, on_room);
     if (status != 0) {
         conn->writing_bytes = 0;
-        shuffle_pool_closed(conn->self->pool, now_ms(conn->self), conn->link,
-                uv_strerror(status));
+        lose(conn, status);
     }
 }
 
@@ -364,8 +402,7 @@ static void write_some(struct shuffle_uv_conn *conn)
     }
     written = uv_try_write((uv_stream_t *)&conn->tcp, buffers, count);
     if (written < 0 && written != UV_EAGAIN) {
-        shuffle_pool_closed(
-                self->pool, now_ms(self), conn->link, uv_strerror(written));
+        lose(conn, written);
         return;
     }
     written = written < 0 ? 0 : written;

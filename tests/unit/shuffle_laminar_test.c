@@ -409,6 +409,61 @@ static void a_source_is_done_when_all_is_written(void **state)
     assert_true(f->done);
 }
 
+/* The link to the peer has broken. */
+static void lose(
+        struct fixture *f, uint64_t peer, uint64_t unsent, uint64_t unacked)
+{
+    const struct shuffle_laminar_loss loss = {unsent, unacked};
+
+    shuffle_streams_laminar_lost(&f->st, f->now_ms, peer, &loss, "reset");
+    drain(f);
+}
+
+static const struct {
+    uint64_t unsent;
+    uint64_t unacked;
+    const char *range;
+} ranges[] = {
+        {0, 0,
+                "between 0 and 4 frames may be lost; its system had "
+                "acknowledged 4 of them"},
+        {1, 3,
+                "between 1 and 4 frames may be lost; its system had "
+                "acknowledged 1 of them"},
+        {5, 5,
+                "between 4 and 4 frames may be lost; its system had "
+                "acknowledged 0 of them"},
+        {UINT64_MAX, UINT64_MAX, "between 4 and 4 frames may be lost"},
+};
+
+static void the_range_is_what_the_system_knows(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+        for (uint64_t first = 0; first < 4; first++) {
+            assert_true(give(f, first, 42, 7, "one"));
+        }
+        lose(f, 42, ranges[i].unsent, ranges[i].unacked);
+        assert_string_equal(
+                f->fail_text + strlen("node 42: reset: "), ranges[i].range);
+    }
+}
+
+static void what_may_be_anothers_is_not_certainly_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    assert_true(give(f, 0, 42, 7, "one"));
+    assert_true(give(f, 1, 42, 7, "two"));
+    f->st.laminar.records_in += 3; /* another source's, to whomever */
+    lose(f, 42, 4, UINT64_MAX);
+    assert_string_equal(
+            f->fail_text, "node 42: reset: between 1 and 2 frames may be lost");
+}
+
 static void a_link_that_breaks_leaves_a_range_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -417,11 +472,9 @@ static void a_link_that_breaks_leaves_a_range_in_doubt(void **state)
     assert_true(give(f, 0, 41, 7, "elsewhere"));
     assert_true(give(f, 1, 42, 7, "one"));
     assert_true(give(f, 2, 42, 7, "two"));
-    shuffle_streams_laminar_lost(&f->st, f->now_ms, 43, "reset");
-    drain(f);
+    lose(f, 43, 0, UINT64_MAX);
     assert_int_equal(f->fail_code, 0);
-    shuffle_streams_laminar_lost(&f->st, f->now_ms, 42, "reset");
-    drain(f);
+    lose(f, 42, 0, UINT64_MAX);
     assert_int_equal(f->fail_code, SHUFFLE_FAIL_NODE_LOST);
     assert_string_equal(
             f->fail_text, "node 42: reset: between 0 and 2 frames may be lost");
@@ -472,6 +525,11 @@ static void there_is_one_sink_and_it_may_come_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(
+                    the_range_is_what_the_system_knows, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    what_may_be_anothers_is_not_certainly_lost, set_up,
+                    tear_down),
             cmocka_unit_test_setup_teardown(
                     a_long_frame_waits_in_the_memory_it_was_read_into, set_up,
                     tear_down),

@@ -325,6 +325,37 @@ static void frames_for_several_peers_each_go_their_own_way(void **state)
     net_close(net);
 }
 
+/* `receive` of the reference waits for one message, `drain_available` takes all
+ * that is there; nothing is there before something has come. */
+static void next_is_receive_and_drain_available_in_one(void **state)
+{
+    struct net *net = begin(1, false);
+    struct wire *wire = stranger_connects(net, 0);
+    struct shuffle_pool *pool = pool_of(net, 0);
+    struct shuffle_pool_action action;
+    uint8_t read[3 * 13];
+
+    (void)state;
+    stranger_says(net, wire,
+            "00000009 04 0300000000000000 00000009 04 0100000000000000");
+    assert_string_equal(net_said(net, 0), "up:3<laminar 04:3:8");
+    assert_false(shuffle_pool_next(pool, &action));
+    for (uint8_t i = 0; i < 3; i++) {
+        memcpy(read + 13 * i, "\0\0\0\x09\x04\0\0\0\0\0\0\0\0", 13);
+        read[13 * i + 5] = i;
+    }
+    shuffle_pool_received(
+            pool, net->now_ms, wire->link[1], bytes_of(read, sizeof(read)));
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_true(shuffle_pool_next(pool, &action));
+        assert_int_equal(action.type, SHUFFLE_POOL_LAMINAR);
+        assert_int_equal(action.peer, 3);
+        assert_int_equal(action.payload.data[0], i);
+    }
+    assert_false(shuffle_pool_next(pool, &action));
+    net_close(net);
+}
+
 static void an_unknown_peer_13_17_is_not_found(void **state)
 {
     struct net *net = begin(1, false);
@@ -1491,6 +1522,7 @@ int main(void)
             cmocka_unit_test(
                     four_messages_12_keep_their_order_on_one_connection),
             cmocka_unit_test(frames_for_several_peers_each_go_their_own_way),
+            cmocka_unit_test(next_is_receive_and_drain_available_in_one),
             cmocka_unit_test(an_unknown_peer_13_17_is_not_found),
             cmocka_unit_test(
                     an_unpublished_address_is_waited_for_and_told_apart),

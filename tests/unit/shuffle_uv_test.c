@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,6 +38,12 @@ struct end {
     uint64_t downs;
     uint64_t unreachables;
     uint64_t closed;
+    uint64_t unsent_frames; /* of the latest DOWN */
+    uint64_t unacked_frames;
+    uint64_t turn; /* of the loop, that `turn_bytes` is of */
+    size_t turn_bytes;
+    size_t turn_bytes_max;
+    bool leave_when_rested;
     enum shuffle_reason reason;
     uint64_t pause_at; /* frames after which laminar links go unread */
 };
@@ -60,6 +68,18 @@ static void take_payload(
     end->payload_bytes += action->payload.size;
     end->checksum = end->checksum * 31 + action->payload.data[12] +
                     action->payload.data[action->payload.size - 1];
+    if (end->turn != end->tcp.turn) {
+        end->turn = end->tcp.turn;
+        end->turn_bytes = 0;
+    }
+    end->turn_bytes += action->payload.size;
+    if (end->turn_bytes > end->turn_bytes_max) {
+        end->turn_bytes_max = end->turn_bytes;
+    }
+    if (end->leave_when_rested && end->tcp.rested != NULL) {
+        end->leave_when_rested = false;
+        shuffle_pool_leave(&end->pool, uv_now(end->loop));
+    }
     if (end->frames == end->pause_at) {
         shuffle_pool_laminar_pause(&end->pool, uv_now(end->loop), true);
     }
@@ -84,6 +104,8 @@ static void act(struct end *end, const struct shuffle_pool_action *action)
     case SHUFFLE_POOL_DOWN:
         end->downs++;
         end->reason = action->reason;
+        end->unsent_frames = action->unsent_frames;
+        end->unacked_frames = action->unacked_frames;
         break;
     case SHUFFLE_POOL_UNREACHABLE:
         end->unreachables++;
@@ -343,6 +365,118 @@ static void a_peer_that_ends_is_noticed_and_found_again(void **state)
     close_end(1);
 }
 
+/* Every connection of this process that is up, both ends of each. */
+static int count_without_delay(void)
+{
+    int count = 0;
+
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t peer_size = sizeof(peer);
+        int on = 0;
+        socklen_t size = sizeof(on);
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+                getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0) {
+            assert_int_not_equal(on, 0);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void no_end_delays_small_frames(void **state)
+{
+    (void)state;
+    open_end(0);
+    open_end(1);
+    register_with(0, 1);
+    send_data(0, 1, 100, 7);
+    run_until(&ends[1].frames, 1);
+    assert_int_equal(count_without_delay(), 2);
+    close_end(0);
+    close_end(1);
+}
+
+/* The other end has 3 MiB to read at once. */
+static void begin_flood(void)
+{
+    open_end(0);
+    open_end(1);
+    register_with(0, 1);
+    send_data(0, 1, 100, 7);
+    run_until(&ends[1].ups, 1);
+    shuffle_pool_laminar_pause(&ends[1].pool, uv_now(&loop), true);
+    drain(&ends[1]);
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(send_data(0, 1, 100000, 7), 0);
+    }
+    for (int i = 0; i < 50; i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    shuffle_pool_laminar_pause(&ends[1].pool, uv_now(&loop), false);
+    drain(&ends[1]);
+}
+
+static void a_turn_reads_a_megabyte_from_a_connection(void **state)
+{
+    (void)state;
+    begin_flood();
+    run_until(&ends[1].frames, 31);
+    /* With the frame that the turn before had begun. */
+    assert_in_range(ends[1].turn_bytes_max, 500000,
+            SHUFFLE_UV_TURN_LINK_BYTES + SHUFFLE_UV_READ_BYTES + 100000);
+    close_end(0);
+    close_end(1);
+}
+
+static void a_connection_may_end_while_it_rests(void **state)
+{
+    (void)state;
+    begin_flood();
+    ends[1].leave_when_rested = true;
+    run_until(&ends[1].downs, 1);
+    run_until(&ends[0].downs, 1);
+    close_end(0);
+    close_end(1);
+}
+
+/* Frames that a peer never reads, until the system and the queue are full. */
+static void a_broken_connection_says_how_much_never_left(void **state)
+{
+    struct addr at = addr_ipv4(127, 0, 0, 1, 0);
+    struct sockaddr_storage address;
+    socklen_t size = addr_posix_to_sockaddr(&at, &address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    uint64_t sent = 0;
+    int fd;
+
+    (void)state;
+    open_end(0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    size = sizeof(address);
+    assert_int_equal(
+            getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_true(addr_posix_from_sockaddr((struct sockaddr *)&address, &at));
+    assert_int_equal(
+            shuffle_pool_register(&ends[0].pool, uv_now(&loop), 2, &at), 0);
+    while (send_data(0, 1, 50000, 7) == 0 || sent < 100) {
+        sent++;
+        for (int i = 0; i < 10; i++) {
+            (void)uv_run(&loop, UV_RUN_NOWAIT);
+        }
+    }
+    fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    close(fd); /* with bytes unread: a reset */
+    run_until(&ends[0].downs, 1);
+    assert_in_range(ends[0].unsent_frames, 20, sent);
+    assert_in_range(ends[0].unacked_frames, ends[0].unsent_frames, sent + 1);
+    close(listener);
+    close_end(0);
+}
+
 static void leaving_delivers_its_close(void **state)
 {
     (void)state;
@@ -459,6 +593,10 @@ int main(void)
             cmocka_unit_test(
                     much_data_arrives_whole_and_in_order_through_a_slow_reader),
             cmocka_unit_test(a_peer_that_ends_is_noticed_and_found_again),
+            cmocka_unit_test(no_end_delays_small_frames),
+            cmocka_unit_test(a_turn_reads_a_megabyte_from_a_connection),
+            cmocka_unit_test(a_connection_may_end_while_it_rests),
+            cmocka_unit_test(a_broken_connection_says_how_much_never_left),
             cmocka_unit_test(leaving_delivers_its_close),
             cmocka_unit_test(silent_and_half_open_strangers_are_closed),
             cmocka_unit_test(an_accept_error_pauses_and_does_not_end_listening),
