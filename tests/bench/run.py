@@ -28,6 +28,10 @@ BENCHES = {
         "frames between two processes, beside raw sockets",
         lambda build, rounds: program("frames")(build, ["--rounds", rounds]),
     ),
+    "data": (
+        "records in DATA frames between two processes, beside raw sockets",
+        lambda build, rounds: program("data")(build, ["--rounds", rounds]),
+    ),
     "records": (
         "records through streams, without sockets",
         lambda build, rounds: program("records")(build, [rounds]),
