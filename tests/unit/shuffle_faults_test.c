@@ -72,6 +72,17 @@ static struct wire *welcomed(struct net *net)
     return wire;
 }
 
+/* A LaminarDB peer's connection, up, from an address of its own. */
+static struct wire *laminar_from(struct net *net, uint8_t host)
+{
+    struct wire *wire =
+            stranger_connects_from(net, 0, addr_ipv4(10, 6, 6, host, 6));
+
+    stranger_says(net, wire, hello_3);
+    stranger_says(net, wire, barrier_hex);
+    return wire;
+}
+
 /* Nothing is left of any connection, and nothing queued for later. */
 static void end(struct net *net)
 {
@@ -215,7 +226,9 @@ static void a_reset_at_any_moment_leaves_nothing_behind(void **state)
     }
 }
 
-static void leaving_right_behind_up_forgets_the_frame_that_decided(void **state)
+/* The frame behind Hello is judged again behind UP; it must not be another
+ * connection's by then. */
+static void a_link_that_ends_behind_up_takes_its_frame_with_it(void **state)
 {
     struct net *net = begin(false);
     struct wire *wire = stranger_connects(net, 0);
@@ -230,12 +243,13 @@ static void leaving_right_behind_up_forgets_the_frame_that_decided(void **state)
                     29));
     assert_true(shuffle_pool_next(pool, &action));
     assert_int_equal(action.type, SHUFFLE_POOL_UP);
-    shuffle_pool_leave(pool, net->now_ms);
+    shuffle_pool_starved(pool, net->now_ms, wire->link[1]);
     while (shuffle_pool_next(pool, &action)) {
         assert_int_not_equal(action.type, SHUFFLE_POOL_LAMINAR);
     }
-    assert_int_equal(shuffle_pool_links(pool), 0);
     wire->link[1] = 0;
+    (void)laminar_from(net, 1);
+    assert_string_equal(net_said(net, 0), "up:3<laminar 02:3:24");
     net_close(net);
 }
 
@@ -360,17 +374,6 @@ static void an_idle_link_is_not_silent_when_a_stream_opens(void **state)
     net_advance(net, 2000);
     assert_string_equal(net_said(net, 0), "down:3<lost");
     net_close(net);
-}
-
-/* A LaminarDB peer's connection, up, from an address of its own. */
-static struct wire *laminar_from(struct net *net, uint8_t host)
-{
-    struct wire *wire =
-            stranger_connects_from(net, 0, addr_ipv4(10, 6, 6, host, 6));
-
-    stranger_says(net, wire, hello_3);
-    stranger_says(net, wire, barrier_hex);
-    return wire;
 }
 
 /* 5 bytes of header, vnode, and what an Arrow stream begins with. */
@@ -540,7 +543,7 @@ int main(void)
             cmocka_unit_test(greet_behind_other_frames_comes_too_late),
             cmocka_unit_test(a_reset_at_any_moment_leaves_nothing_behind),
             cmocka_unit_test(
-                    leaving_right_behind_up_forgets_the_frame_that_decided),
+                    a_link_that_ends_behind_up_takes_its_frame_with_it),
             cmocka_unit_test(leaving_while_connecting_writes_nothing),
             cmocka_unit_test(a_peer_that_comes_to_us_is_not_kept_waiting),
             cmocka_unit_test(

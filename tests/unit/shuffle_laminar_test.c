@@ -339,6 +339,19 @@ static void without_memory_the_connection_ends_and_none_is_read(void **state)
     assert_int_equal(f->pauses, 0);
 }
 
+static void no_more_is_confirmed_than_was_delivered(void **state)
+{
+    struct fixture *f = *state;
+    const struct shuffle_wire_grant early = {0, 1, 1000};
+    uint8_t payload[SHUFFLE_GRANT_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    shuffle_wire_encode_grant(&w, &early);
+    assert_false(shuffle_streams_client(
+            &f->st, f->now_ms, SINK, SHUFFLE_TAG_GRANT, writer_bytes(&w)));
+}
+
 static void credit_is_kept_to(void **state)
 {
     struct fixture *f = *state;
@@ -525,6 +538,8 @@ static void there_is_one_sink_and_it_may_come_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(
+                    no_more_is_confirmed_than_was_delivered, set_up, tear_down),
             cmocka_unit_test_setup_teardown(
                     the_range_is_what_the_system_knows, set_up, tear_down),
             cmocka_unit_test_setup_teardown(

@@ -34,6 +34,7 @@ struct fixture {
     unsigned told[TAGS]; /* frames to our programs */
     unsigned blocks_sent;
     struct shuffle_wire_open open; /* the latest of each */
+    size_t open_sinks; /* of its placement; the rest of it is gone */
     struct shuffle_wire_opened opened;
     struct shuffle_wire_grant grant;
     struct shuffle_wire_fail fail;
@@ -78,6 +79,7 @@ static void note_sent(struct fixture *f, const struct shuffle_streams_action *a)
     switch (a->tag) {
     case SHUFFLE_TAG_OPEN:
         assert_true(shuffle_wire_decode_open(a->payload, &f->open));
+        f->open_sinks = shuffle_wire_sinks_count(&f->open.sinks);
         break;
     case SHUFFLE_TAG_OPENED:
         assert_true(shuffle_wire_decode_opened(a->payload, &f->opened));
@@ -387,6 +389,102 @@ static void streams_have_a_bound(void **state)
     }
 }
 
+/* What our sink says, which wants one source. */
+static bool sink_says(struct fixture *f, uint8_t tag, const struct writer *w)
+{
+    bool is_allowed;
+
+    assert_false(w->failed);
+    is_allowed = shuffle_streams_client(
+            &f->st, f->now_ms, SINK, tag, writer_bytes(w));
+    turn(f);
+    return is_allowed;
+}
+
+static void sink_grants(struct fixture *f, uint64_t taken, uint64_t limit)
+{
+    const struct shuffle_wire_grant grant = {0, taken, limit};
+    uint8_t payload[SHUFFLE_GRANT_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_grant(&w, &grant);
+    assert_true(sink_says(f, SHUFFLE_TAG_GRANT, &w));
+}
+
+static bool sink_is_done(struct fixture *f, uint64_t taken)
+{
+    const struct shuffle_wire_done done = {0, taken};
+    uint8_t payload[SHUFFLE_DONE_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_done(&w, &done);
+    return sink_says(f, SHUFFLE_TAG_DONE, &w);
+}
+
+/* Though it wants one source alone, another that is open holds it. */
+static void a_run_is_held_by_every_open_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct offer offer = offer_of(2, 2);
+    const struct shuffle_wire_mark mark = {
+            .stream = 2, .flags = SHUFFLE_FLAG_DRAIN};
+    uint8_t payload[SHUFFLE_MARK_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    begin_in(f);
+    assert_true(say_open(f, &offer));
+    assert_true(say_mark(f, 0));
+    assert_int_equal(f->told[SHUFFLE_TAG_MARK], 0);
+    shuffle_wire_encode_mark(&w, &mark);
+    assert_true(say(f, IN, SHUFFLE_TAG_MARK, &w));
+    assert_int_equal(f->told[SHUFFLE_TAG_MARK], 1);
+}
+
+static void a_sink_is_done_with_all_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_in(f);
+    assert_false(sink_is_done(f, 0));
+    sink_grants(f, 0, 1000);
+    assert_true(say_data(f, IN, 1, 0, 2, 3));
+    assert_true(say_mark(f, 2));
+    assert_int_equal(f->told[SHUFFLE_TAG_MARK], 1);
+    assert_false(sink_is_done(f, 1));
+    assert_true(sink_is_done(f, 2));
+    assert_int_equal(f->sent[SHUFFLE_TAG_DONE], 1);
+}
+
+/* 600 KB come and are confirmed; the window would double behind that. */
+static uint64_t limit_behind_600_kb(struct fixture *f)
+{
+    begin_in(f);
+    sink_grants(f, 0, 10 << 20);
+    for (uint64_t first = 0; first < 10; first++) {
+        assert_true(say_data(f, IN, 1, first, 1, 60000));
+        sink_grants(f, first + 1, 10 << 20);
+        turn(f);
+        turn(f);
+    }
+    return f->grant.limit - 10 * 60004;
+}
+
+static void a_window_grows(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(limit_behind_600_kb(f), 2 << 20);
+}
+
+static void a_window_does_not_grow_into_the_last_frames_room(void **state)
+{
+    struct fixture *f = *state;
+
+    /* As much as the first window takes, a frame, and a little. */
+    f->budget.max_bytes = (512 << 10) + (64 << 10) + (1 << 20) + (400 << 10);
+    assert_int_equal(limit_behind_600_kb(f), SHUFFLE_FIRST_WINDOW_BYTES);
+}
+
 /* Gossip has not told us of it yet, or no more. */
 static void a_newer_greeting_alone_loses_the_older_sources(void **state)
 {
@@ -529,6 +627,86 @@ static void no_more_is_confirmed_than_was_sent(void **state)
     assert_false(say_grant(f, 3, 1000));
     assert_false(say_fail(f, 3));
     assert_true(say_grant(f, 2, 1000));
+}
+
+/* The program gives a frame of that many records of `size` bytes. */
+static bool give(struct fixture *f, uint64_t first, size_t count, size_t size)
+{
+    size_t room = SHUFFLE_DATA_HEAD_BYTES + count * (4 + size);
+    uint8_t *payload = calloc(1, room + 1);
+    struct writer w = writer_of(payload, room);
+    bool is_allowed;
+
+    assert_non_null(payload);
+    shuffle_wire_encode_data_head(&w, 0, first);
+    for (size_t i = 0; i < count; i++) {
+        writer_u32le(&w, (uint32_t)size);
+        w.size += size;
+    }
+    is_allowed = shuffle_streams_client(
+            &f->st, f->now_ms, SOURCE, SHUFFLE_TAG_DATA, writer_bytes(&w));
+    free(payload);
+    return is_allowed;
+}
+
+static void a_program_keeps_to_64_kib_as_well(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_out(f);
+    assert_true(give(f, 2, 1, 100000));
+    assert_false(give(f, 3, 2, 40000));
+}
+
+/* One full frame and one that fills, and what the same read brought. */
+static void without_credit_records_wait_in_their_order(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_out(f);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_true(give(f, 2 + i, 1, 50000));
+    }
+    turn(f);
+    assert_int_equal(f->blocks_sent, 1);
+    assert_true(say_grant(f, 2, 1 << 20));
+    turn(f);
+    assert_int_equal(f->blocks_sent, 5);
+}
+
+/* The peer's sink runs under a placement of its own; ours saw another too. */
+static void the_placement_in_force_is_offered_next(void **state)
+{
+    struct fixture *f = *state;
+    const struct shuffle_sink_id theirs = {PEER, PEER_GENERATION, 1};
+    const struct shuffle_member_sink sink = {bytes_text("words"), 1};
+    const struct shuffle_member member = {.id = PEER + 1,
+            .generation = 1,
+            .live = true,
+            .active = true,
+            .speaks_weft = true,
+            .sinks = &sink,
+            .sinks_count = 1};
+    struct shuffle_wire_opened opened = {
+            .code = SHUFFLE_OPENED_OTHER_PLACEMENT};
+    uint8_t sinks[SHUFFLE_SINK_BYTES];
+    uint8_t payload[64];
+    struct writer s = writer_of(sinks, sizeof(sinks));
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_streams_member(&f->st, f->now_ms, &member);
+    offer_out(f);
+    assert_int_equal(f->open_sinks, 2);
+    shuffle_wire_put_sink(&s, &theirs);
+    opened.stream = f->open.stream;
+    opened.sinks.packed = writer_bytes(&s);
+    shuffle_wire_encode_opened(&w, &opened);
+    assert_true(say(f, OUT, SHUFFLE_TAG_OPENED, &w));
+    f->now_ms += 200;
+    shuffle_streams_tick(&f->st, f->now_ms);
+    turn(f);
+    assert_int_equal(f->sent[SHUFFLE_TAG_OPEN], 2);
+    assert_int_equal(f->open_sinks, 1);
 }
 
 static void counts_and_limits_never_go_back(void **state)
@@ -719,6 +897,13 @@ int main(void)
             CASE(streams_have_a_bound),
             CASE(a_newer_greeting_alone_loses_the_older_sources),
             CASE(what_has_ended_is_remembered_up_to_a_bound),
+            CASE(a_run_is_held_by_every_open_stream),
+            CASE(a_sink_is_done_with_all_or_not_at_all),
+            CASE(a_window_grows),
+            CASE(a_window_does_not_grow_into_the_last_frames_room),
+            CASE(a_program_keeps_to_64_kib_as_well),
+            CASE(without_credit_records_wait_in_their_order),
+            CASE(the_placement_in_force_is_offered_next),
             CASE(a_new_stream_cannot_have_records_already),
             CASE(no_more_is_confirmed_than_was_sent),
             CASE(counts_and_limits_never_go_back),
