@@ -1,11 +1,21 @@
 /* What the parts of the pool share; nobody else includes this.
  *
  * shuffle_pool.c has the verbs, the queue of actions and the clock,
- * shuffle_links.c the life of one connection, shuffle_reach.c the way to a
- * peer. They call each other only through what stands here. */
+ * shuffle_links.c the life of one connection, shuffle_handshake.c how it begins
+ * to speak, shuffle_input.c what it brings, shuffle_patience.c how long it may
+ * take, shuffle_reach.c the way to a peer. They call each other only through
+ * what stands here. */
 #pragma once
 
 #include "shuffle/shuffle_pool.h"
+
+enum {
+    SHUFFLE_CLOSE_MS = 1000, /* for Close to be written, then for their end */
+    SHUFFLE_PING_AFTER_MS = 2000, /* of silence, while a stream is open */
+    SHUFFLE_RESERVED_MAX_MS =
+            10000, /* a reserved frame may bring nothing for */
+    SHUFFLE_SUPERSEDED_QUIET_MS = 20, /* an older link is read to its end */
+};
 
 struct shuffle_pool_event {
     struct shuffle_pool_action action;
@@ -46,6 +56,23 @@ static inline struct shuffle_link *shuffle_links_find(
     return link != NULL && link->number == number ? link : NULL;
 }
 
+/* Whom it leads to or came from; NULL before Hello. */
+struct shuffle_peer *shuffle_links_peer(
+        const struct shuffle_pool *pool, const struct shuffle_link *link);
+
+/* Counts a reason; SHUFFLE_DROP_COUNT is none. */
+void shuffle_links_count(struct shuffle_pool *pool, struct shuffle_link *link,
+        enum shuffle_drop drop, uint64_t times);
+
+/* UP, or with an ending DOWN. */
+void shuffle_links_say(struct shuffle_pool *pool, struct shuffle_link *link,
+        enum shuffle_pool_action_type type,
+        const struct shuffle_ending *ending);
+
+/* It no longer waits for memory. */
+void shuffle_links_leave_line(
+        struct shuffle_pool *pool, struct shuffle_link *link);
+
 /* Something was queued in an `out` that was empty before: asks for a write. */
 void shuffle_links_output(struct shuffle_pool *pool, struct shuffle_link *link);
 
@@ -72,6 +99,10 @@ static inline int shuffle_links_push(struct shuffle_pool *pool,
     return 0;
 }
 
+/* What `payload` has been written into, as one frame ahead of the others. */
+int shuffle_links_push_urgent(struct shuffle_pool *pool,
+        struct shuffle_link *link, uint8_t tag, const struct writer *payload);
+
 /* Ends it now. The link is freed. */
 void shuffle_links_end(struct shuffle_pool *pool, struct shuffle_link *link,
         const struct shuffle_ending *ending);
@@ -80,21 +111,54 @@ void shuffle_links_end(struct shuffle_pool *pool, struct shuffle_link *link,
 void shuffle_links_close(struct shuffle_pool *pool, struct shuffle_link *link,
         const struct shuffle_ending *ending);
 
-/* The next frame of the link that is being read; false when there is none, or
- * when it became an event. */
-bool shuffle_links_next(
-        struct shuffle_pool *pool, struct shuffle_pool_action *action);
+/* The other side has broken the protocol: closes it. `text` begins with the
+ * word. */
+void shuffle_links_refuse(struct shuffle_pool *pool, struct shuffle_link *link,
+        enum shuffle_drop drop, const char *text);
 
-/* Gives memory that has come back to the first in the line; true when that
- * made an event. */
-bool shuffle_links_retry(struct shuffle_pool *pool);
+/* The same about one frame: what it was, and how long. */
+void shuffle_links_refuse_frame(struct shuffle_pool *pool,
+        struct shuffle_link *link, enum shuffle_drop drop, uint8_t tag,
+        size_t payload_bytes);
+
+extern const struct shuffle_ending shuffle_links_no_memory;
+extern const struct shuffle_ending shuffle_links_superseded;
 
 /* Leaves a link unread or reads it again, as things stand now. */
 void shuffle_links_update_reading(
         struct shuffle_pool *pool, struct shuffle_link *link);
 
+/* --- shuffle_handshake.c --- */
+
+void shuffle_handshake_hello(struct shuffle_pool *pool,
+        struct shuffle_link *link, struct bytes payload);
+void shuffle_handshake_greet(struct shuffle_pool *pool,
+        struct shuffle_link *link, const struct frame *frame);
+void shuffle_handshake_welcome(struct shuffle_pool *pool,
+        struct shuffle_link *link, const struct frame *frame);
+
+/* The dialect is known: says UP. */
+void shuffle_handshake_up(struct shuffle_pool *pool, struct shuffle_link *link);
+
+/* An older link has ended: is a newer one to be welcomed now? */
+void shuffle_handshake_welcome_held(struct shuffle_pool *pool, uint64_t peer);
+
+/* --- shuffle_input.c --- */
+
+/* The next frame of the link that is being read; false when there is none, or
+ * when it became an event. */
+bool shuffle_input_next(
+        struct shuffle_pool *pool, struct shuffle_pool_action *action);
+
+/* Gives memory that has come back to the first in the line; true when that
+ * made an event. */
+bool shuffle_input_retry(struct shuffle_pool *pool);
+
+/* --- shuffle_patience.c --- */
+
 /* Judges every deadline of the link; it may be gone afterwards. */
-void shuffle_links_tick(struct shuffle_pool *pool, struct shuffle_link *link);
+void shuffle_patience_tick(
+        struct shuffle_pool *pool, struct shuffle_link *link);
 
 /* --- shuffle_reach.c --- */
 

@@ -7,6 +7,12 @@ uint32_t shuffle_link_slot(uint32_t number)
     return number & 0xffff;
 }
 
+bool shuffle_link_is_over(const struct shuffle_link *link)
+{
+    return link->state == SHUFFLE_LINK_CLOSING ||
+           link->state == SHUFFLE_LINK_FINISHING;
+}
+
 static bool has_arrow(enum shuffle_link_state from, enum shuffle_link_state to)
 {
     switch (from) {

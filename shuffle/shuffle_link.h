@@ -68,6 +68,9 @@ struct shuffle_link {
 /* In a number, the slot. */
 uint32_t shuffle_link_slot(uint32_t number);
 
+/* CLOSING or FINISHING: nothing that it brings matters any more. */
+bool shuffle_link_is_over(const struct shuffle_link *link);
+
 /* Asserts that the drawing has that arrow. */
 void shuffle_link_set_state(
         struct shuffle_link *link, enum shuffle_link_state state);

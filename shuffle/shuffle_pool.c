@@ -131,10 +131,10 @@ bool shuffle_pool_next(
             return true;
         }
         if (pool->reading == 0) {
-            if (!shuffle_links_retry(pool)) {
+            if (!shuffle_input_retry(pool)) {
                 return false;
             }
-        } else if (shuffle_links_next(pool, action)) {
+        } else if (shuffle_input_next(pool, action)) {
             return true;
         }
     }
@@ -446,8 +446,7 @@ void shuffle_pool_unused(struct shuffle_pool *pool, uint32_t number)
     struct shuffle_link *link = shuffle_links_find(pool, number);
 
     if (link != NULL) {
-        link->count.drops[SHUFFLE_DROP_UNUSED]++;
-        pool->count.drops[SHUFFLE_DROP_UNUSED]++;
+        shuffle_links_count(pool, link, SHUFFLE_DROP_UNUSED, 1);
     }
 }
 
@@ -501,8 +500,7 @@ void shuffle_pool_leave(struct shuffle_pool *pool, uint64_t now_ms)
     for (uint32_t slot = 0; slot < pool->options.links_max; slot++) {
         struct shuffle_link *link = pool->links[slot];
 
-        if (link != NULL && link->state != SHUFFLE_LINK_CLOSING &&
-                link->state != SHUFFLE_LINK_FINISHING) {
+        if (link != NULL && !shuffle_link_is_over(link)) {
             shuffle_links_close(pool, link, &ending);
         }
     }
@@ -536,7 +534,7 @@ void shuffle_pool_tick(struct shuffle_pool *pool, uint64_t now_ms)
     }
     for (uint32_t slot = 0; slot < pool->options.links_max; slot++) {
         if (pool->links[slot] != NULL) {
-            shuffle_links_tick(pool, pool->links[slot]);
+            shuffle_patience_tick(pool, pool->links[slot]);
         }
     }
     if (pool->waiting != NULL) {

@@ -487,6 +487,12 @@ static void a_long_frame_can_be_taken_with_its_memory(void **state)
     (void)state;
     assert_non_null(rest);
     assert_null(shuffle_pool_take(pool));
+    stranger_says(net, wire, "00000009 04 01");
+    shuffle_pool_received(
+            pool, net->now_ms, wire->link[1], bytes_of("\0\0\0\0\0\0\0", 7));
+    assert_true(shuffle_pool_next(pool, &action)); /* short, in two pieces */
+    assert_null(shuffle_pool_take(pool));
+    assert_false(shuffle_pool_next(pool, &action));
     begin_vnode_data(net, wire, PAYLOAD);
     shuffle_pool_received(
             pool, net->now_ms, wire->link[1], bytes_of(rest, PAYLOAD - 12));
