@@ -565,7 +565,7 @@ static bool is_all_delivered(const struct shuffle_sink *sink)
 {
     for (const struct shuffle_instream *in = sink->streams; in != NULL;
             in = in->next) {
-        if (in->waiting.head != NULL || in->state == SHUFFLE_IN_LOST) {
+        if (in->waiting.head != NULL) {
             return false;
         }
     }
