@@ -267,8 +267,7 @@ static int watch(const struct cli *cli, struct client *client)
 
         if (rc == CLIENT_TIMED_OUT) {
             return cmd_fail(CLI_EXIT_TIMED_OUT,
-                    "fewer keys have changed than were waited for: %s has "
-                    "passed",
+                    "the watch has ended: %s has passed",
                     cli->flag[CLI_TIMEOUT].text);
         }
         if (rc == CLIENT_UNREAD) {

@@ -189,6 +189,19 @@ class MixedUpOperator(ClusterTest):
             with self.subTest(args):
                 self.refused(USAGE, [sentence], *args)
 
+    def test_what_does_not_come_in_time(self):
+        node = self.cluster.node(1).start()
+        for args, sentence in (
+            (["members", "--wait", "2"], "too few members are live and active: 200ms has passed"),
+            (["kv", "watch", "no-such-key"], "the watch has ended: 200ms has passed"),
+            (["recv", "words"], "no source of words has come in time"),
+            (["send", "words"], "waits for a sink of words: no node has one"),
+        ):
+            with self.subTest(args):
+                result = node.run(*args, "--timeout", "200ms")
+                self.assertEqual(result.returncode, TIMED_OUT, result)
+                self.assertIn(sentence, result.stderr.decode())
+
     def test_a_data_dir_in_use(self):
         kept = os.path.join(self.cluster.dir, "kept")
         first = self.cluster.node(1, **{"node.data_dir": kept}).start()
