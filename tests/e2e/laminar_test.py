@@ -4,8 +4,10 @@ recorded here, byte for byte, by a LaminarDB peer of paper."""
 
 import contextlib
 import os
+import re
 import socket
 import struct
+import subprocess
 import threading
 import time
 import unittest
@@ -46,6 +48,11 @@ def frames(data):
         found.append((tag, data[5:4 + length]))
         data = data[4 + length:]
     return found
+
+
+def feed(pipe, data):
+    with contextlib.suppress(OSError), pipe:
+        pipe.write(data)
 
 
 class Listener:
@@ -155,11 +162,51 @@ class PeerOfPaper(ClusterTest):
                 s.sendall(whole)
                 pushed += 1
         print(f"    {pushed * len(whole) >> 10} KiB went into the pipe", flush=True)
-        self.assertLess(node.info()["memory"]["queued_bytes"], 48 << 20)
+        info = node.info()
+        self.assertLess(info["memory"]["queued_bytes"], 48 << 20)
+        self.assertIn("unread", [peer["state"] for peer in info["shuffle"]["peers"]])
         path = self.recv(node)
         one = raw_in(PEER, 3, body)
         wait_until("the sink has all of it", lambda: self.size(path) >= pushed * len(one))
         self.assertEqual(self.bytes_of(path)[:pushed * len(one)], pushed * one)
+
+    def test_the_largest_frame_comes_with_the_default_memory(self):
+        node, _ = self.start()
+        path = self.recv(node)
+        s = self.connect(node)
+        body = arrow(b"w" * ((64 << 20) - 4 - 16))
+        s.sendall(hello(PEER) + frame(VNODE_DATA, struct.pack("<I", 3) + body))
+        expected = raw_in(PEER, 3, body)
+        wait_until("the sink has it", lambda: self.size(path) == len(expected))
+        self.assertTrue(self.bytes_of(path) == expected)
+
+    def test_a_connection_that_breaks_leaves_a_range(self):
+        """The peer reads a little, and is gone with the rest unread."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        addr = f"127.0.0.1:{server.getsockname()[1]}"
+        node = self.cluster.node(1, **{"shuffle.peer": f"{PEER}@{addr}"}).start()
+        program = node.spawn("send", "laminar", "--raw", "--to", str(PEER),
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        data = raw_out(3, arrow(b"v" * 60000)) * 1000
+        threading.Thread(target=feed, args=(program.stdin, data), daemon=True).start()
+        s, _ = server.accept()
+        read = len(s.recv(1 << 20))
+        wait_until("the node's queue is full", lambda: any(
+            peer["queued_bytes"] > 2 << 20 for peer in node.info()["shuffle"]["peers"]))
+        s.close()
+        text = program.stderr.read().decode()
+        program.stdout.close()
+        program.stderr.close()
+        self.assertEqual(program.wait(), 1)
+        said = re.search(r"between ([\d,]+) and ([\d,]+) frames may be lost; "
+                         r"its system had acknowledged ([\d,]+) of them", text)
+        self.assertIsNotNone(said, text)
+        least, most, acknowledged = (int(n.replace(",", "")) for n in said.groups())
+        print(f"    {said.group(0)}", flush=True)
+        self.assertGreater(least, (2 << 20) // 60100 - 1)
+        self.assertLessEqual(least, most - read // 60100)
+        self.assertLessEqual(acknowledged, most - least)
 
     def test_a_peer_that_is_not_known(self):
         node, _ = self.start()
