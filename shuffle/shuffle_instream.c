@@ -233,6 +233,23 @@ void shuffle_instream_lose(
     }
 }
 
+/* Without a connection a conviction ends it at once; with one, which may only
+ * look alive, once the node has been silent as well. Of a node that gossip has
+ * forgotten, the connection knows more than we. */
+static bool is_beyond_hope(
+        struct shuffle_streams *st, const struct shuffle_instream *in)
+{
+    const struct shuffle_known *known =
+            shuffle_members_find(&st->members, in->source.node);
+
+    if (in->link != 0) {
+        return known != NULL && known->is_member &&
+               shuffle_streams_is_silent(st, in->source.node);
+    }
+    return st->now_ms >= in->until_ms ||
+           shuffle_members_is_convicted(&st->members, in->source.node);
+}
+
 void shuffle_instream_judge(
         struct shuffle_streams *st, struct shuffle_instream *in)
 {
@@ -243,10 +260,7 @@ void shuffle_instream_judge(
     if (in->state != SHUFFLE_IN_OPEN || in->source.node == st->options.id) {
         return;
     }
-    if (is_restarted ||
-            (in->link == 0 && (st->now_ms >= in->until_ms ||
-                                      shuffle_members_is_convicted(&st->members,
-                                              in->source.node)))) {
+    if (is_restarted || is_beyond_hope(st, in)) {
         shuffle_instream_lose(st, in);
         return;
     }

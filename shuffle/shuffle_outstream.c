@@ -334,6 +334,9 @@ void shuffle_outstream_fail(struct shuffle_streams *st,
         struct shuffle_outstream *out, enum shuffle_fail_code code,
         const char *text)
 {
+    if (out->state == SHUFFLE_OUT_OPEN) {
+        shuffle_outstream_flush(st, out);
+    }
     if (out->state == SHUFFLE_OUT_OPENING || out->state == SHUFFLE_OUT_OPEN) {
         shuffle_send_fail(
                 st, out->link, out->number, out->taken_records, code, text);

@@ -268,25 +268,6 @@ void shuffle_source_unreachable(struct shuffle_streams *st,
     }
 }
 
-/* Given up by the detector, and silent for long enough. */
-static bool is_silent(
-        struct shuffle_streams *st, const struct shuffle_outstream *out)
-{
-    const struct shuffle_known *known =
-            shuffle_members_find(&st->members, out->sink.node);
-    uint64_t at_ms;
-
-    if (!shuffle_members_is_convicted(&st->members, out->sink.node)) {
-        return false;
-    }
-    at_ms = known == NULL ? 0 : known->heard_ms + SHUFFLE_SILENCE_MS;
-    if (st->now_ms >= at_ms) {
-        return true;
-    }
-    shuffle_streams_arm(st, at_ms);
-    return false;
-}
-
 static bool is_restarted(
         const struct shuffle_streams *st, const struct shuffle_outstream *out)
 {
@@ -332,7 +313,7 @@ static bool judge_stream(
         fail_node(st, out, SHUFFLE_FAIL_NODE_LOST, "was started anew");
         return true;
     }
-    if (counts && is_silent(st, out)) {
+    if (counts && shuffle_streams_is_silent(st, out->sink.node)) {
         /* It may wake up, and then need not wait for more of us. */
         shuffle_outstream_fail(st, out, SHUFFLE_FAIL_SOURCE_LOST,
                 "it had given up this silent node");

@@ -109,6 +109,23 @@ void shuffle_streams_recount(struct shuffle_streams *st, uint32_t link)
     shuffle_actions_push(&st->actions, &action, bytes_of(NULL, 0));
 }
 
+bool shuffle_streams_is_silent(struct shuffle_streams *st, uint64_t node)
+{
+    const struct shuffle_known *known =
+            shuffle_members_find(&st->members, node);
+    uint64_t at_ms;
+
+    if (!shuffle_members_is_convicted(&st->members, node)) {
+        return false;
+    }
+    at_ms = known == NULL ? 0 : known->heard_ms + SHUFFLE_SILENCE_MS;
+    if (st->now_ms >= at_ms) {
+        return true;
+    }
+    shuffle_streams_arm(st, at_ms);
+    return false;
+}
+
 /* ---- facts ---- */
 
 /* Sources and sinks look at what is known now. */

@@ -187,6 +187,10 @@ bool shuffle_streams_next(
 /* For the parts: `shuffle_streams_tick` has work at `at_ms`. */
 void shuffle_streams_arm(struct shuffle_streams *st, uint64_t at_ms);
 
+/* For the parts: the node is convicted, and nothing has come from it for
+ * SHUFFLE_SILENCE_MS. Arms the tick that will see it. */
+bool shuffle_streams_is_silent(struct shuffle_streams *st, uint64_t node);
+
 /* For the parts: how many streams are open on the link has changed. */
 void shuffle_streams_recount(struct shuffle_streams *st, uint32_t link);
 

@@ -646,6 +646,32 @@ static void the_counts_in_the_sentence_are_those_of_the_stream(void **state)
     h_end(h);
 }
 
+static void what_was_read_before_a_source_gives_up_still_arrives(void **state)
+{
+    static const struct shuffle_wire_fail gives_up = {
+            .code = SHUFFLE_FAIL_SOURCE_LOST};
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 1);
+    size_t source = h_send(h, 0, "words", 1, 1000);
+    struct h_client *client = &h->clients[source];
+    uint8_t payload[SHUFFLE_FAIL_HEAD_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    (void)state;
+    client->pace = 0;
+    h_run(h, 200);
+    client->pace = 7;
+    h_send_some(h, client); /* and in the same turn: */
+    shuffle_wire_encode_fail(&w, &gives_up);
+    h_client_frame(h, client, SHUFFLE_TAG_FAIL, writer_bytes(&w));
+    h_drain(h, 0);
+    h_run(h, 200);
+    assert_int_equal(client->sent, 7);
+    assert_int_equal(h->clients[sink].received, 7);
+    assert_int_equal(h->clients[sink].lost, 1);
+    h_end(h);
+}
+
 /* Cuts the connection; it can be made again at once. */
 static void cut(struct harness *h, size_t from, size_t to)
 {
@@ -774,6 +800,29 @@ static void a_convicted_node_is_given_up_after_five_silent_seconds(void **state)
     h_run(h, 200);
     assert_int_equal(client->fail_code, SHUFFLE_FAIL_NODE_LOST);
     assert_text(client->fail_text, "node 2, with a sink of words, is dead: ");
+    h_end(h);
+}
+
+static void so_is_a_source_behind_a_connection_that_only_looks_alive(
+        void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 1);
+    size_t source = h_send(h, 0, "words", 1, 5000);
+    const struct h_client *client = &h->clients[sink];
+
+    (void)state;
+    h->clients[source].pace = 1;
+    h_run(h, 200);
+    h->nodes[0].live = false; /* the detector errs: the connection works */
+    h_run(h, 8000);
+    assert_int_equal(client->fails, 0);
+    h->links[0][1].frozen = true;
+    h_run(h, SHUFFLE_SILENCE_MS - 100);
+    assert_int_equal(client->fails, 0);
+    h_run(h, 200);
+    assert_int_equal(client->fails, 1);
+    assert_text(client->fail_text, "source 1 of node 1 was lost after");
     h_end(h);
 }
 
@@ -1205,12 +1254,16 @@ int main(void)
             cmocka_unit_test(
                     the_counts_in_the_sentence_are_those_of_the_stream),
             cmocka_unit_test(
+                    what_was_read_before_a_source_gives_up_still_arrives),
+            cmocka_unit_test(
                     a_broken_connection_goes_on_when_all_was_confirmed),
             cmocka_unit_test(the_confirmation_that_a_break_lost_is_said_again),
             cmocka_unit_test(a_broken_connection_fails_what_was_not_confirmed),
             cmocka_unit_test(a_node_out_of_reach_is_given_up_on_both_ends),
             cmocka_unit_test(
                     a_convicted_node_is_given_up_after_five_silent_seconds),
+            cmocka_unit_test(
+                    so_is_a_source_behind_a_connection_that_only_looks_alive),
             cmocka_unit_test(the_pool_may_have_heard_what_streams_did_not),
             cmocka_unit_test(a_done_that_a_break_lost_is_said_again),
             cmocka_unit_test(sigterm_lets_streams_end_and_refuses_new_ones),
