@@ -1,9 +1,6 @@
-#define _GNU_SOURCE /* for a processor of one's own */
-
 #include "bench/bench_fleet.h"
 
 #include <assert.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,16 +35,6 @@ _Noreturn void bench_seat_end(
     _exit(0);
 }
 
-static void take_processor(int number)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET((size_t)(number % processors), &set);
-    (void)sched_setaffinity(0, sizeof(set), &set); /* refused: so be it */
-}
-
 /* One process more; returns our end of its control. */
 static int start(struct bench_seat *seat,
         void (*run)(struct bench_seat *seat, const void *context),
@@ -66,7 +53,6 @@ static int start(struct bench_seat *seat,
     if (child == 0) {
         (void)close(ends[0]);
         seat->control = ends[1];
-        take_processor(seat->number);
         run(seat, context);
         assert(false);
     }

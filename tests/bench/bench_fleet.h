@@ -33,9 +33,7 @@ void bench_seat_begin(struct bench_seat *seat);
 _Noreturn void bench_seat_end(
         struct bench_seat *seat, const void *result, size_t result_bytes);
 
-/* Starts `count` processes and fills `results`, one behind another by number.
- * Each gets a processor of its own, in turns, so that the system's choice of
- * processors is in nobody's numbers. */
+/* Starts `count` processes and fills `results`, one behind another by number. */
 void bench_fleet(int count,
         void (*run)(struct bench_seat *seat, const void *context),
         const void *context, void *results, size_t result_bytes);

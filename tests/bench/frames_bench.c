@@ -1,188 +1,293 @@
-/* VnodeData from one process to another: a pool and its adaptor at both ends,
- * sending with `shuffle_pool_vnode_data` as fast as it takes frames, beside raw
- * sockets (bench/sides.h). The sizes are of payloads, the vnode included.
+/* Frames from one process to another over loopback, ours beside raw sockets.
  *
- * The queue is as long as one write: what waits in a longer one has left the
- * processor's cache again by the time it is written. */
-#include "shuffle/shuffle_uv.h"
+ * A frame is [length][tag 05][payload]. Ours are a pool and its adaptor at both
+ * ends, sending with `shuffle_pool_vnode_data` as fast as it takes them. The raw
+ * limit is a blocking socket with the same batching: frames copied into writes
+ * of 256 KiB, read 256 KiB at a time and counted where they lie. The system's
+ * share of our processor time at both ends says how much is left to be won,
+ * the calls a frame whether batching works: reads, writes and polls of both.
+ *
+ *   frames_bench [--rounds N] [--ms N] [--json] [PAYLOAD…] */
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "tests/bench/sides.h"
+#include "base/frame.h"
+#include "bench/bench_fleet.h"
+#include "bench/bench_node.h"
 
 enum {
-    VNODE_HEAD_BYTES = 4,
+    RECEIVER, /* the seats */
+    SENDER,
+    SEATS,
 };
 
-/* Something like Arrow's beginning, for frames are judged by it. */
-static uint8_t *new_payload(size_t size)
-{
-    uint8_t *payload = calloc(1, size);
+enum kind {
+    RAW,
+    OURS,
+    KINDS,
+};
 
-    assert(size >= 16);
-    if (payload == NULL) {
-        die("payload");
+struct context {
+    enum kind kind;
+    size_t payload_bytes;
+    uint64_t ms;
+};
+
+/* What one end found. */
+struct result {
+    uint64_t frames; /* the sender's are 0 */
+    uint64_t ns; /* from the first byte to the last */
+    struct bench_usage usage;
+};
+
+/* --- raw --- */
+
+static void raw_receive(int listener, struct result *result)
+{
+    struct bench_counter counter = {.buffer = bench_alloc(BENCH_BATCH_BYTES)};
+    int fd = bench_accept(listener);
+    uint64_t start_ns = 0;
+    ssize_t n;
+
+    while ((n = read(fd, counter.buffer + counter.held,
+                    BENCH_BATCH_BYTES - counter.held)) > 0) {
+        start_ns = start_ns == 0 ? bench_now_ns() : start_ns;
+        bench_count(&counter, (size_t)n);
     }
-    memcpy(payload, "\x2a\0\0\0\xff\xff\xff\xff\x01\0\0\0", 12);
-    return payload;
+    result->frames = counter.frames;
+    result->ns = bench_now_ns() - start_ns;
 }
 
-struct node {
-    uv_loop_t loop;
-    struct budget budget;
-    struct block_pool blocks;
-    struct shuffle_pool pool;
-    struct shuffle_uv tcp;
-    struct addr bound;
-    struct result result;
-    uint64_t start_ns;
-    bool is_down;
-    uv_idle_t source; /* fills the queue whenever it may have room */
-    bool is_source;
-    struct bytes arrow; /* that it sends */
+/* Frames one behind another in batches, a large one across several. */
+struct batch {
+    int fd;
+    uint8_t *data;
+    size_t filled;
 };
 
-static void act(struct node *node, const struct shuffle_pool_action *action)
+static void batch_frame(struct batch *batch, const uint8_t *frame, size_t size)
 {
-    switch (action->type) {
-    case SHUFFLE_POOL_LAMINAR:
-        if (node->start_ns == 0) {
-            node->start_ns = now_ns();
+    while (size > 0) {
+        size_t room = BENCH_BATCH_BYTES - batch->filled;
+        size_t n = size < room ? size : room;
+
+        memcpy(batch->data + batch->filled, frame, n);
+        frame += n;
+        size -= n;
+        batch->filled += n;
+        if (batch->filled == BENCH_BATCH_BYTES) {
+            bench_write(batch->fd, batch->data, batch->filled);
+            batch->filled = 0;
         }
-        node->result.frames++;
-        break;
-    case SHUFFLE_POOL_DOWN:
-        node->is_down = true;
-        break;
-    case SHUFFLE_POOL_CONNECT:
-    case SHUFFLE_POOL_CLOSE:
-    case SHUFFLE_POOL_FINISH:
-    case SHUFFLE_POOL_WRITE:
-    case SHUFFLE_POOL_READ:
-        shuffle_uv_perform(&node->tcp, action);
-        break;
-    default:
-        break;
     }
 }
 
-static void on_source(uv_idle_t *idle)
+static void raw_send(int fd, const struct context *what)
 {
-    struct node *node = idle->data;
-    struct shuffle_pool_action action;
+    struct batch batch = {.fd = fd, .data = bench_alloc(BENCH_BATCH_BYTES)};
+    size_t size = FRAME_HEADER_BYTES + what->payload_bytes;
+    uint8_t *frame = bench_alloc(size);
+    uint64_t end_ns = bench_now_ns() + what->ms * 1000000;
 
-    while (shuffle_pool_vnode_data(&node->pool, uv_now(&node->loop), 2, 42,
-                   node->arrow, NULL) == 0) {
+    frame_put_header(frame, 0x05, what->payload_bytes);
+    while (bench_now_ns() < end_ns) {
+        for (int i = 0; i < 16; i++) {
+            batch_frame(&batch, frame, size);
+        }
     }
-    while (shuffle_pool_next(&node->pool, &action)) {
-        act(node, &action);
-    }
-    (void)uv_idle_stop(idle);
+    bench_write(fd, batch.data, batch.filled);
+    (void)close(fd);
 }
 
-/* Something has moved, so there may be room again. */
-static void on_turn(void *owner)
+static void run_raw(struct bench_seat *seat, const struct context *what,
+        struct result *result)
 {
-    struct node *node = owner;
-    struct shuffle_pool_action action;
+    struct addr bound;
+    int listener = bench_listen(&bound);
 
-    while (shuffle_pool_next(&node->pool, &action)) {
-        act(node, &action);
-    }
-    if (node->is_source) {
-        (void)uv_idle_start(&node->source, on_source);
-    }
-}
-
-static void on_closed(void *owner)
-{
-    (void)owner;
-}
-
-static void open_node(struct node *node, uint64_t id)
-{
-    struct shuffle_pool_options options = shuffle_pool_defaults();
-    struct addr at = addr_ipv4(127, 0, 0, 1, 0);
-
-    memset(node, 0, sizeof(*node));
-    (void)uv_loop_init(&node->loop);
-    node->budget.max_bytes = (size_t)128 << 20;
-    block_pool_init(&node->blocks, &node->budget, 8 << 20);
-    options.id = id;
-    options.generation = 1;
-    options.cluster = "bench";
-    options.vnodes = 256;
-    options.queue_max_bytes = SHUFFLE_UV_WRITE_BYTES;
-    options.blocks = &node->blocks;
-    shuffle_pool_init(&node->pool, &options, uv_now(&node->loop));
-    node->tcp.owner = node;
-    node->tcp.on_turn = on_turn;
-    node->tcp.on_closed = on_closed;
-    shuffle_uv_init(&node->tcp, &node->loop, &node->pool);
-    if (shuffle_uv_listen(&node->tcp, &at, &node->bound, NULL) != 0) {
-        die("listen");
+    bench_seat_meet(seat, &bound);
+    bench_seat_begin(seat);
+    if (seat->number == SENDER) {
+        raw_send(bench_connect(&seat->addrs[RECEIVER]), what);
+    } else {
+        raw_receive(listener, result);
     }
 }
 
-static void close_node(struct node *node)
+/* --- ours --- */
+
+/* Our own process; ids are seats' numbers + 1. */
+struct ours {
+    struct bench_node node;
+    size_t payload_bytes;
+    uint64_t start_ns;
+    uint64_t frames;
+};
+
+static void on_frame(void *owner, uint64_t peer, size_t payload)
 {
-    shuffle_uv_close(&node->tcp);
-    (void)uv_run(&node->loop, UV_RUN_DEFAULT);
-    shuffle_pool_close(&node->pool);
-    block_pool_close(&node->blocks);
-    (void)uv_loop_close(&node->loop);
+    struct ours *ours = owner;
+
+    (void)peer;
+    assert(payload == ours->payload_bytes);
+    if (ours->frames == 0) {
+        ours->start_ns = bench_now_ns();
+    }
+    ours->frames++;
 }
 
-static struct result receive(int out)
+static void on_room(void *owner)
 {
-    static struct node node;
+    struct ours *ours = owner;
 
-    open_node(&node, 2);
-    write_all(out, &node.bound, sizeof(node.bound));
-    while (!node.is_down) {
-        (void)uv_run(&node.loop, UV_RUN_ONCE);
+    while (bench_node_send(&ours->node, RECEIVER + 1, ours->payload_bytes)) {
     }
-    node.result.ns = now_ns() - node.start_ns;
-    return node.result;
 }
 
-static void send_frames(const struct addr *to, size_t payload_size, uint64_t ms)
+static void our_send(struct ours *ours, uint64_t ms)
 {
-    struct node node;
-    uint8_t *payload = new_payload(payload_size);
-    struct bytes arrow = bytes_of(
-            payload + VNODE_HEAD_BYTES, payload_size - VNODE_HEAD_BYTES);
-    uint64_t end_ns = now_ns() + ms * 1000000;
+    struct bench_node *node = &ours->node;
+    uint64_t end_ns = bench_now_ns() + ms * 1000000;
 
-    open_node(&node, 1);
-    (void)shuffle_pool_register(&node.pool, uv_now(&node.loop), 2, to);
-    (void)uv_idle_init(&node.loop, &node.source);
-    node.source.data = &node;
-    node.arrow = arrow;
-    node.is_source = true;
-    on_turn(&node);
-    while (now_ns() < end_ns) {
-        (void)uv_run(&node.loop, UV_RUN_ONCE);
+    node->on_room = on_room;
+    bench_node_kick(node);
+    while (bench_now_ns() < end_ns) {
+        bench_node_turn(node);
     }
-    node.is_source = false;
-    uv_close((uv_handle_t *)&node.source, NULL);
-    shuffle_pool_leave(&node.pool, uv_now(&node.loop));
-    on_turn(&node);
-    while (!node.is_down || shuffle_pool_links(&node.pool) > 0) {
-        (void)uv_run(&node.loop, UV_RUN_ONCE);
+    bench_node_leave(node);
+}
+
+static void our_receive(struct ours *ours, struct result *result)
+{
+    while (!ours->node.has_lost) {
+        bench_node_turn(&ours->node);
     }
-    close_node(&node);
-    free(payload);
+    result->frames = ours->frames;
+    result->ns = bench_now_ns() - ours->start_ns;
+}
+
+static void run_ours(struct bench_seat *seat, const struct context *what,
+        struct result *result)
+{
+    static struct ours ours;
+
+    ours.payload_bytes = what->payload_bytes;
+    ours.node.owner = &ours;
+    ours.node.on_frame = on_frame;
+    bench_node_open(&ours.node, (uint64_t)seat->number + 1);
+    bench_seat_meet(seat, &ours.node.bound);
+    bench_seat_begin(seat);
+    if (seat->number == SENDER) {
+        bench_node_register(&ours.node, RECEIVER + 1, &seat->addrs[RECEIVER]);
+        our_send(&ours, what->ms);
+    } else {
+        our_receive(&ours, result);
+    }
+    result->usage = bench_usage();
+    result->usage.calls += ours.node.polls;
+    bench_node_close(&ours.node);
+}
+
+/* --- rounds --- */
+
+static void run(struct bench_seat *seat, const void *context)
+{
+    const struct context *what = context;
+    struct result result = {.frames = 0};
+
+    if (what->kind == RAW) {
+        run_raw(seat, what, &result);
+    } else {
+        run_ours(seat, what, &result);
+    }
+    bench_seat_end(seat, &result, sizeof(result));
+}
+
+/* The rounds of one kind. */
+struct column {
+    double rate[BENCH_ROUNDS_MAX]; /* frames a second */
+    double calls[BENCH_ROUNDS_MAX]; /* a frame, both ends */
+    double kernel[BENCH_ROUNDS_MAX]; /* share of both ends' time */
+};
+
+static void run_once(
+        struct column *column, int round, const struct context *what)
+{
+    struct result results[SEATS];
+    const struct result *receiver = &results[RECEIVER];
+    const struct bench_usage *a = &results[RECEIVER].usage;
+    const struct bench_usage *b = &results[SENDER].usage;
+
+    bench_fleet(SEATS, run, what, results, sizeof(results[0]));
+    column->rate[round] = (double)receiver->frames * 1e9 / (double)receiver->ns;
+    column->calls[round] =
+            (double)(a->calls + b->calls) / (double)receiver->frames;
+    column->kernel[round] = (double)(a->kernel_ns + b->kernel_ns) /
+                            (double)(a->cpu_ns + b->cpu_ns + 1);
+}
+
+static void name_size(char name[static 64], const char *what, size_t bytes)
+{
+    if (bytes % 1024 == 0) {
+        (void)snprintf(name, 64, "%s of %zu KiB", what, bytes / 1024);
+    } else {
+        (void)snprintf(name, 64, "%s of %zu B", what, bytes);
+    }
+}
+
+static void print_calls(const struct bench_settings *settings, size_t bytes,
+        struct column *ours)
+{
+    char name[64];
+    struct bench_row row = {.name = name, .unit = "a frame"};
+
+    name_size(name, "system calls at frames", bytes);
+    row.value = bench_median(ours->calls, settings->rounds);
+    bench_print(settings, &row);
+}
+
+static void run_size(const struct bench_settings *settings, size_t bytes)
+{
+    static struct column columns[KINDS];
+    double ratios[BENCH_ROUNDS_MAX];
+    char name[64];
+    struct bench_row row = {.name = name, .unit = "k/s", .beside = "raw"};
+
+    for (int i = 0; i < settings->rounds; i++) {
+        for (int turn = 0; turn < KINDS; turn++) {
+            enum kind kind = (i + turn) % 2 == 0 ? RAW : OURS;
+            struct context what = {kind, bytes, settings->ms};
+
+            run_once(&columns[kind], i, &what);
+        }
+        ratios[i] = columns[OURS].rate[i] / columns[RAW].rate[i];
+    }
+    name_size(name, "frames", bytes);
+    row.value = bench_median(columns[OURS].rate, settings->rounds) / 1e3;
+    row.baseline = bench_median(columns[RAW].rate, settings->rounds) / 1e3;
+    row.ratio = bench_median(ratios, settings->rounds);
+    row.kernel = bench_median(columns[OURS].kernel, settings->rounds);
+    bench_print(settings, &row);
+    print_calls(settings, bytes, &columns[OURS]);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct side ours = {receive, send_frames};
-    struct settings settings = {
-            .rounds = 9,
-            .ms = 300,
-            .bench = "frames",
-            .sizes = {64, 256, 1024, 24 * 1024, 64 * 1024, 1024 * 1024},
-            .sizes_count = 6,
-    };
+    static const size_t sizes[] = {
+            64, 256, 1024, 24 * 1024, 64 * 1024, 1024 * 1024};
+    struct bench_settings settings = {.rounds = 9, .ms = 300};
 
-    return bench_sides(&settings, &ours, argc, argv);
+    (void)signal(SIGPIPE, SIG_IGN);
+    bench_parse(&settings, argc, argv);
+    if (settings.numbers_count == 0) {
+        memcpy(settings.numbers, sizes, sizeof(sizes));
+        settings.numbers_count = sizeof(sizes) / sizeof(sizes[0]);
+    }
+    for (size_t i = 0; i < settings.numbers_count; i++) {
+        run_size(&settings, settings.numbers[i]);
+    }
+    return 0;
 }

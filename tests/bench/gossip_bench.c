@@ -5,17 +5,17 @@
  * one of them. Then the dearest datagrams that a stranger can make: what one of
  * them costs a node whose tables are full.
  *
- *   gossip_bench [ROUNDS]     prints a line a case: medians of the rounds */
+ *   gossip_bench [--rounds N] [--json] */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/bench.h"
 #include "gossip/gossip.h"
 
 enum {
-    ROUNDS_MAX = 999,
     BATCH = 100, /* members in one lesson */
     INVENTED = 40000, /* ids and keys that a hostile datagram draws from */
     NAME_BYTES = 32,
@@ -27,8 +27,9 @@ struct bench {
     struct gossip_encoder encoder;
     struct prng chance;
     uint8_t datagram[GOSSIP_DATAGRAM_BYTES];
-    double ms[ROUNDS_MAX];
+    double ms[BENCH_ROUNDS_MAX];
     size_t rounds;
+    struct bench_settings settings;
 };
 
 static double cpu_ms(void)
@@ -39,18 +40,13 @@ static double cpu_ms(void)
     return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-static int compare_ms(const void *a, const void *b)
+/* The median of the rounds. */
+static void print(struct bench *bench, const char *name)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
+    struct bench_row row = {.name = name, .unit = "ms CPU"};
 
-    return (x > y) - (x < y);
-}
-
-static double median(struct bench *bench)
-{
-    qsort(bench->ms, bench->rounds, sizeof(bench->ms[0]), compare_ms);
-    return bench->ms[bench->rounds / 2];
+    row.value = bench_median(bench->ms, (int)bench->rounds);
+    bench_print(&bench->settings, &row);
 }
 
 /* --- members ------------------------------------------------------------- */
@@ -171,6 +167,7 @@ static void exchange(struct gossip *a, struct gossip *b)
 static void bench_exchange(struct bench *bench, size_t members)
 {
     size_t batches = members / BATCH;
+    char name[64];
 
     bench->a = node_new(900001, members + 2);
     bench->b = node_new(900002, members + 2);
@@ -190,7 +187,9 @@ static void bench_exchange(struct bench *bench, size_t members)
         exchange(bench->a, bench->b);
         bench->ms[round] = cpu_ms() - start_ms;
     }
-    printf("an exchange at %5zu members: %7.3f ms\n", members, median(bench));
+    (void)snprintf(
+            name, sizeof(name), "gossip exchange at %zu members", members);
+    print(bench, name);
     node_free(bench->a);
     node_free(bench->b);
 }
@@ -331,6 +330,7 @@ static void bench_hostile(struct bench *bench, enum hostile kind)
             "invented members, delta", "invented members, both",
             "tiny keys of one member", "everything from version 1"};
     struct gossip *g = node_new(900001, 4096);
+    char name[64];
     size_t items = 0;
     size_t bytes = 0;
 
@@ -352,26 +352,26 @@ static void bench_hostile(struct bench *bench, enum hostile kind)
         bench->ms[round] = cpu_ms() - start_ms;
         drop_actions(g);
     }
-    printf("%-26s %6zu items in %5zu bytes: %7.3f ms\n", NAMES[kind], items,
-            bytes, median(bench));
+    (void)snprintf(name, sizeof(name), "%s, %zu in %zu KiB", NAMES[kind], items,
+            bytes / 1024);
+    print(bench, name);
     node_free(g);
 }
 
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 99;
 
-    assert(rounds > 0 && rounds <= ROUNDS_MAX);
-    bench.rounds = rounds;
+    bench.settings.rounds = 99;
+    bench_parse(&bench.settings, argc, argv);
+    bench.rounds = (size_t)bench.settings.rounds;
     prng_init(&bench.chance, 1);
     if (gossip_encoder_init(&bench.encoder) != 0) {
         return 1;
     }
-    bench_exchange(&bench, 100);
     bench_exchange(&bench, 1000);
     bench_exchange(&bench, 10000);
-    bench.rounds = rounds < 9 ? rounds : 9;
+    bench.rounds = bench.rounds < 9 ? bench.rounds : 9;
     for (int kind = 0; kind < HOSTILES; kind++) {
         bench_hostile(&bench, (enum hostile)kind);
     }

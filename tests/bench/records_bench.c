@@ -4,7 +4,7 @@
  * node reaches between processes can only be less; what is missing to this is
  * the price of sockets.
  *
- *   records_bench [ROUNDS]     prints a line a round, and the medians */
+ *   records_bench [--rounds N] [--json] */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +12,12 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "bench/bench.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_streams.h"
 
 enum {
     SINKS = 3,
-    ROUNDS_MAX = 99,
     SOURCE_CLIENT = 1,
     SINK_CLIENT = 2,
     BYTES_A_ROUND = 512 << 20,
@@ -287,32 +287,32 @@ static double run(size_t record_bytes, double *routing_rate)
     return (double)sent / took;
 }
 
-static int by_size(const void *a, const void *b)
+static void run_size(const struct bench_settings *settings, size_t record_bytes)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
+    double routing[BENCH_ROUNDS_MAX];
+    double whole[BENCH_ROUNDS_MAX];
+    char name[64];
+    struct bench_row row = {.name = name, .unit = "M/s"};
 
-    return (x > y) - (x < y);
+    for (int i = 0; i < settings->rounds; i++) {
+        whole[i] = run(record_bytes, &routing[i]);
+    }
+    (void)snprintf(
+            name, sizeof(name), "records of %zu B, routed", record_bytes);
+    row.value = bench_median(routing, settings->rounds) / 1e6;
+    bench_print(settings, &row);
+    (void)snprintf(
+            name, sizeof(name), "records of %zu B, confirmed", record_bytes);
+    row.value = bench_median(whole, settings->rounds) / 1e6;
+    bench_print(settings, &row);
 }
 
 int main(int argc, char **argv)
 {
-    static const size_t sizes[] = {20, 24, 100};
-    size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 9;
+    struct bench_settings settings = {.rounds = 9};
 
-    rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-        double routing[ROUNDS_MAX];
-        double whole[ROUNDS_MAX];
-
-        for (size_t i = 0; i < rounds; i++) {
-            whole[i] = run(sizes[s], &routing[i]);
-        }
-        qsort(routing, rounds, sizeof(routing[0]), by_size);
-        qsort(whole, rounds, sizeof(whole[0]), by_size);
-        printf("%4zu B records: routed and packed %6.1f M/s, "
-               "source to sinks and confirmed %6.1f M/s\n",
-                sizes[s], routing[rounds / 2] / 1e6, whole[rounds / 2] / 1e6);
-    }
+    bench_parse(&settings, argc, argv);
+    run_size(&settings, 24);
+    run_size(&settings, 100);
     return 0;
 }
