@@ -2,13 +2,14 @@
 """Whole nodes, as people meet them: lines through both local sockets, the first
 contact with a peer, and what a node costs that has nothing to do.
 
-    tests/bench/node_bench.py --weft build/release/weft [--rounds 9]
+    tests/bench/node_bench.py --weft build/release/weft [--rounds 9] [--json]
 
 Each figure stands beside a baseline of the same rounds: lines beside `cat` into
 the same reader, a first contact beside a second one.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import statistics
@@ -22,6 +23,23 @@ LINES = 2_000_000
 LINE_BYTES = 100
 PEERS = 9
 IDLE_S = 10
+
+
+JSON = False
+
+
+def tell(name, value, unit, beside=None, baseline=None, ratio=None):
+    """A row, as the benches of C print theirs."""
+    if JSON:
+        row = {"name": name, "value": value, "unit": unit}
+        if beside is not None:
+            row.update(beside=beside, baseline=baseline, ratio=ratio)
+        print(json.dumps(row), flush=True)
+        return
+    text = f"{name:<38} {value:10.4g} {unit:<8}"
+    if beside is not None:
+        text += f" {ratio:6.2f} of {beside} {baseline:.4g}"
+    print(text.rstrip(), flush=True)
 
 
 def seconds(work):
@@ -64,7 +82,8 @@ def bench_lines(cluster, rounds):
         cat.append(seconds(through_cat))
     ratio = statistics.median(c / w for w, c in zip(weft, cat))
     rate = LINES / statistics.median(weft) / 1e6
-    print(f"  lines of {LINE_BYTES} B, send to recv   {rate:6.2f} M/s   {ratio:.2f} of cat | cat")
+    tell(f"lines of {LINE_BYTES} B, send to recv", LINES / statistics.median(weft) / 1e6, "M/s",
+         "cat", LINES / statistics.median(cat) / 1e6, ratio)
 
 
 def bench_contact(cluster):
@@ -82,10 +101,8 @@ def bench_contact(cluster):
             recv.communicate()
             wait_for_no_sink(a, peer)
     ratio = statistics.median(f / g for f, g in zip(first, again))
-    print(
-        f"  one record, at first contact     {1e3 * statistics.median(first):6.1f} ms    "
-        f"{ratio:.2f} of {1e3 * statistics.median(again):.1f} ms on an open connection"
-    )
+    tell("one record, at first contact", 1e3 * statistics.median(first), "ms",
+         "a second", 1e3 * statistics.median(again), ratio)
 
 
 def sinks_of(node, peer):
@@ -110,10 +127,8 @@ def bench_idle(cluster):
     time.sleep(IDLE_S)
     spent = [cpu_ms(n) - b for n, b in zip(nodes, before)]
     rss = [rss_mib(n) for n in nodes]
-    print(
-        f"  an idle node of three            {statistics.median(rss):6.1f} MiB   "
-        f"{statistics.median(spent) / IDLE_S / 10:.2f} % of a core"
-    )
+    tell("an idle node of three, memory", statistics.median(rss), "MiB")
+    tell("an idle node of three, of a core", statistics.median(spent) / IDLE_S / 10, "%")
 
 
 def cpu_ms(node):
@@ -133,7 +148,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weft", default="build/release/weft")
     parser.add_argument("--rounds", default=9, type=int)
+    parser.add_argument("--json", action="store_true", help="rows as objects, for run.py")
     arguments = parser.parse_args()
+    global JSON
+    JSON = arguments.json
 
     os.environ["WEFT"] = str(pathlib.Path(arguments.weft).absolute())
     import cluster as e2e  # reads WEFT
