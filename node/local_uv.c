@@ -299,7 +299,13 @@ static int listen_at(struct local_uv *self, struct error *err)
                 "another node answers at \"%s\": set [node] socket",
                 self->path);
     }
-    if (lstat(self->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+    if (lstat(self->path, &st) == 0) {
+        if (!S_ISSOCK(st.st_mode)) {
+            return error_set(err, ERR_IO,
+                    "there is something else than a socket at \"%s\": set "
+                    "[node] socket",
+                    self->path);
+        }
         (void)unlink(self->path);
     }
     self->listen_fd =

@@ -204,6 +204,7 @@ void node_stop(struct node *n, uint64_t now_ms)
     }
     set_state(n, NODE_DRAINING);
     n->stop_ms = now_ms;
+    n->draining_due = true;
     node_attach_waiting(n); /* they are refused, with a sentence */
     shuffle_streams_drain(&n->streams, now_ms);
 }
@@ -452,6 +453,11 @@ static bool next_of_our_own(struct node *n, struct node_action *action)
     if (n->ready_due) {
         n->ready_due = false;
         action->type = NODE_READY;
+        return true;
+    }
+    if (n->draining_due) {
+        n->draining_due = false;
+        action->type = NODE_DRAINING_BEGAN;
         return true;
     }
     return false;

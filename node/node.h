@@ -94,6 +94,7 @@ enum node_action_type {
     NODE_LOG, /* `urgency`, `text`: something an operator wants to know */
     NODE_KEEP, /* `generation` must be on disk before the next datagram */
     NODE_READY, /* `active` is published */
+    NODE_DRAINING_BEGAN, /* nothing new is taken any more */
     NODE_STOPPED, /* end the process with `exit_code` */
 };
 
@@ -149,6 +150,7 @@ struct node {
 
     /* Own actions that wait to be fetched. */
     bool ready_due;
+    bool draining_due;
     bool keep_due;
     bool stop_due;
     bool stopped;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "node/advertise_posix.h"
@@ -146,11 +147,12 @@ static int start_shuffle(struct process *p, struct error *err)
     watch_turns(p);
     code = shuffle_uv_listen(
             &p->shuffle_uv, &p->conf->shuffle.bind, &p->shuffle_bound, err);
-    if (code == 0) {
-        advertise = shuffle_address(p);
-        node_listening(&p->node, uv_now(&p->loop), &advertise);
+    if (code != 0) {
+        return error_prefix(err, code, "shuffle.bind: ");
     }
-    return code;
+    advertise = shuffle_address(p);
+    node_listening(&p->node, uv_now(&p->loop), &advertise);
+    return 0;
 }
 
 static void register_peers(struct process *p)
@@ -344,14 +346,29 @@ static int open_gossip(struct process *p, struct error *err)
     if (code == 0) {
         p->has_gossip = true;
         code = gossip_uv_open(&p->gossip_uv, &p->conf->gossip.bind, err);
+        if (code != 0) {
+            (void)error_prefix(err, code, "gossip.bind: ");
+        }
     }
     return code;
+}
+
+/* A node with many peers needs more descriptors than the usual soft limit. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 int process_start(struct process *p, struct error *err)
 {
     int code;
 
+    raise_descriptors();
     init_log(&p->log, p->conf);
     choose_name(p);
     code = init_loop(p, err);

@@ -78,6 +78,12 @@ static void perform(struct process *p, const struct node_action *action)
                 p->conf->cluster.name);
         notify("READY=1");
         break;
+    case NODE_DRAINING_BEGAN:
+        log_line(&p->log, LOG_INFO,
+                "draining; nothing new is taken, and a second signal ends at "
+                "once");
+        notify("STOPPING=1");
+        break;
     case NODE_STOPPED:
         stopped(p, action->exit_code);
         break;
@@ -209,8 +215,6 @@ void process_on_signal(uv_signal_t *handle, int number)
         return;
     }
     p->stopping = true;
-    log_line(&p->log, LOG_INFO, "draining; a second signal ends at once");
-    notify("STOPPING=1");
     node_stop(&p->node, uv_now(&p->loop));
     process_drain(p);
 }

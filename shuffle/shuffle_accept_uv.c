@@ -3,18 +3,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr_posix.h"
 
-static int fail(struct error *err, const struct addr *at, const char *what)
+static int fail(struct error *err, const struct addr *at)
 {
     char text[ADDR_TEXT_BYTES];
 
-    return error_set(err, ERR_IO, "cannot %s at %s: %s", what,
-            addr_format(at, text), strerror(errno));
+    return error_set(err, ERR_IO, "cannot listen on TCP %s: %s",
+            addr_format(at, text), uv_strerror(uv_translate_sys_error(errno)));
 }
 
 static void make_quiet(int fd)
@@ -32,15 +31,15 @@ static int bind_and_listen(
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&address, size) != 0) {
-        return fail(err, at, "bind");
+        return fail(err, at);
     }
     if (listen(fd, SHUFFLE_ACCEPT_BACKLOG) != 0) {
-        return fail(err, at, "listen");
+        return fail(err, at);
     }
     size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
             !addr_posix_from_sockaddr((struct sockaddr *)&address, bound)) {
-        return fail(err, at, "learn the port");
+        return fail(err, at);
     }
     return 0;
 }
@@ -119,12 +118,12 @@ int shuffle_accept_uv_init(struct shuffle_accept_uv *self, uv_loop_t *loop,
     self->closing = false;
     self->fd = socket(family, SOCK_STREAM, 0);
     if (self->fd < 0) {
-        return fail(err, at, "open a socket");
+        return fail(err, at);
     }
     make_quiet(self->fd);
     code = bind_and_listen(self->fd, at, bound, err);
     if (code == 0 && uv_poll_init(loop, &self->poll, self->fd) != 0) {
-        code = fail(err, at, "watch a socket");
+        code = fail(err, at);
     }
     if (code != 0) {
         close(self->fd);

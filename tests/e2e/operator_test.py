@@ -92,8 +92,17 @@ class MixedUpOperator(ClusterTest):
         addr = f"127.0.0.1:{taken.getsockname()[1]}"
         node = self.cluster.node(1, **{"shuffle.bind": addr}).start(wait=False)
         self.assertEqual(node.process.wait(20), NO)
-        self.assertIn(addr, node.log())
+        self.assertIn(f"shuffle.bind: cannot listen on TCP {addr}", node.log())
         self.assertIn("in use", node.log())
+
+    def test_something_else_at_the_socket_path(self):
+        path = os.path.join(self.cluster.dir, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        node = self.cluster.node(1, **{"node.socket": path}).start(wait=False)
+        self.assertEqual(node.process.wait(20), NO)
+        self.assertIn("something else than a socket", node.log())
+        self.assertTrue(os.path.exists(path))
 
     def test_a_seed_that_does_not_resolve_ends_nothing(self):
         node = self.cluster.node(1, seeds=["no-such-host.invalid:7741"]).start()

@@ -306,6 +306,8 @@ static inline void world_drain(struct world *w, struct world_node *node)
         case NODE_READY:
             node->is_ready = true;
             break;
+        case NODE_DRAINING_BEGAN:
+            break;
         case NODE_STOPPED:
             node->has_stopped = true;
             node->exit_code = action.exit_code;

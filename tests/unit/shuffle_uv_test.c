@@ -576,7 +576,7 @@ static void a_port_in_use_is_one_sentence(void **state)
     assert_int_equal(
             shuffle_uv_listen(&other, &ends[0].bound, &bound, &err), ERR_IO);
     (void)snprintf(expected, sizeof(expected),
-            "cannot bind at 127.0.0.1:%u: Address already in use",
+            "cannot listen on TCP 127.0.0.1:%u: address already in use",
             ends[0].bound.port);
     assert_string_equal(err.text, expected);
     shuffle_uv_close(&other);
