@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+    SEAT_MAX_S = 60, /* a process whose others have died ends by itself */
+};
+
 void bench_seat_meet(struct bench_seat *seat, const struct addr *bound)
 {
     bench_write(seat->control, bound, sizeof(*bound));
@@ -53,6 +57,7 @@ static int start(struct bench_seat *seat,
     if (child == 0) {
         (void)close(ends[0]);
         seat->control = ends[1];
+        (void)alarm(SEAT_MAX_S);
         run(seat, context);
         assert(false);
     }

@@ -39,6 +39,7 @@ struct game {
     double samples[SAMPLES_MAX];
     size_t count; /* of ways, those that do not count included */
     uint64_t sent_ns;
+    uint64_t ms; /* to go on for, once warm */
     uint64_t end_ns;
     bool is_server; /* else it answers */
     bool is_over;
@@ -46,8 +47,8 @@ struct game {
 
 static void begin(struct game *game, uint64_t ms)
 {
+    game->ms = ms;
     game->sent_ns = bench_now_ns();
-    game->end_ns = game->sent_ns + ms * 1000000;
 }
 
 /* The answer is here. */
@@ -55,19 +56,21 @@ static void note(struct game *game)
 {
     uint64_t now_ns = bench_now_ns();
 
-    if (game->count >= WARMUP) {
-        game->samples[game->count - WARMUP] =
-                (double)(now_ns - game->sent_ns) / 1e3;
-    }
     game->count++;
-    game->is_over =
-            now_ns >= game->end_ns || game->count == SAMPLES_MAX + WARMUP;
+    if (game->count <= WARMUP) {
+        game->end_ns = now_ns + game->ms * 1000000;
+    } else {
+        game->samples[game->count - WARMUP - 1] =
+                (double)(now_ns - game->sent_ns) / 1e3;
+        game->is_over =
+                now_ns >= game->end_ns || game->count == SAMPLES_MAX + WARMUP;
+    }
     game->sent_ns = now_ns;
 }
 
 static struct result result_of(struct game *game)
 {
-    size_t count = game->count > WARMUP ? game->count - WARMUP : 1;
+    size_t count = game->count - WARMUP;
 
     return (struct result){
             .p50_us = bench_quantile(game->samples, count, 0.5),
@@ -168,7 +171,7 @@ static void run(struct bench_seat *seat, const void *context)
 {
     static struct game game;
     const struct context *what = context;
-    struct result result;
+    struct result result = {0, 0};
 
     game.is_server = seat->number == 0;
     if (what->kind == RAW) {
@@ -176,7 +179,9 @@ static void run(struct bench_seat *seat, const void *context)
     } else {
         run_ours(seat, &game, what->ms);
     }
-    result = result_of(&game);
+    if (game.is_server) {
+        result = result_of(&game);
+    }
     bench_seat_end(seat, &result, sizeof(result));
 }
 
