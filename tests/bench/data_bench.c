@@ -1,12 +1,17 @@
 /* Records in DATA frames from one process to another: streams, a pool and its
- * adaptor at both ends, beside raw sockets (bench/sides.h) that carry one frame
+ * adaptor at both ends, beside raw sockets (bench_raw.h) that carry one frame
  * a record. Here records are what programs know: the source packs them, they
  * are routed by key, and the sink counts and confirms each one; only the local
  * sockets are missing. The sizes are of records, their length words aside. */
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench_raw.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_streams.h"
 #include "shuffle/shuffle_uv.h"
-#include "tests/bench/sides.h"
 
 enum {
     CLIENT = 1, /* the source's program, or the sink's */
@@ -25,7 +30,7 @@ struct node {
     struct shuffle_streams streams;
     uv_timer_t timer;
     struct addr bound;
-    struct result result;
+    struct bench_flow flow;
     uint64_t start_ns;
     uint64_t received_bytes;
     bool is_read; /* the source's program may go on */
@@ -97,19 +102,19 @@ static void take_records(struct node *node, struct bytes payload)
     assert(is_fine);
     (void)is_fine;
     if (node->start_ns == 0) {
-        node->start_ns = now_ns();
+        node->start_ns = bench_now_ns();
     }
-    node->result.frames += count;
+    node->flow.frames += count;
     node->received_bytes += data.records.size;
 }
 
 static void finish(struct node *node)
 {
-    const struct shuffle_wire_done done = {0, node->result.frames};
+    const struct shuffle_wire_done done = {0, node->flow.frames};
     uint8_t text[32];
     struct writer w = writer_of(text, sizeof(text));
 
-    node->result.ns = now_ns() - node->start_ns;
+    node->flow.ns = bench_now_ns() - node->start_ns;
     shuffle_wire_encode_done(&w, &done);
     client(node, SHUFFLE_TAG_DONE, &w);
 }
@@ -246,7 +251,7 @@ static void open_node(struct node *node, uint64_t id)
     node->tcp.on_closed = on_closed;
     shuffle_uv_init(&node->tcp, &node->loop, &node->pool);
     if (shuffle_uv_listen(&node->tcp, &at, &node->bound, NULL) != 0) {
-        die("listen");
+        bench_die("listen");
     }
     (void)uv_timer_init(&node->loop, &node->timer);
     node->timer.data = node;
@@ -279,7 +284,7 @@ static void attach(struct node *node, uint8_t role)
 static void confirm(struct node *node)
 {
     const struct shuffle_wire_grant grant = {
-            0, node->result.frames, node->received_bytes + LIMIT_BYTES};
+            0, node->flow.frames, node->received_bytes + LIMIT_BYTES};
     uint8_t text[32];
     struct writer w = writer_of(text, sizeof(text));
 
@@ -287,21 +292,22 @@ static void confirm(struct node *node)
     client(node, SHUFFLE_TAG_GRANT, &w);
 }
 
-static struct result receive(int out)
+static void receive(struct bench_seat *seat, struct bench_flow *flow)
 {
     static struct node node;
 
     open_node(&node, SINK_ID);
     attach(&node, SHUFFLE_ROLE_SINK);
-    write_all(out, &node.bound, sizeof(node.bound));
+    bench_seat_meet(seat, &node.bound);
+    bench_seat_begin(seat);
     while (!node.is_down) {
-        if (node.result.ns == 0) {
+        if (node.flow.ns == 0) {
             confirm(&node);
         }
         flush(&node);
         (void)uv_run(&node.loop, UV_RUN_ONCE);
     }
-    return node.result;
+    *flow = node.flow;
 }
 
 /* --- the source --- */
@@ -336,10 +342,7 @@ static uint8_t *pack(size_t record_bytes, size_t *count, size_t *size)
 
     *count = whole > SHUFFLE_PACK_BYTES ? 1 : SHUFFLE_PACK_BYTES / whole;
     *size = SHUFFLE_DATA_HEAD_BYTES + *count * whole;
-    payload = calloc(1, *size);
-    if (payload == NULL) {
-        die("payload");
-    }
+    payload = bench_alloc(*size);
     for (size_t i = 0; i < *count; i++) {
         struct writer w =
                 writer_of(payload + SHUFFLE_DATA_HEAD_BYTES + i * whole, whole);
@@ -362,19 +365,22 @@ static void say_end(struct node *node, uint64_t sent)
 }
 
 static void send_records(
-        const struct addr *to, size_t record_bytes, uint64_t ms)
+        struct bench_seat *seat, size_t record_bytes, uint64_t ms)
 {
     static struct node node;
     size_t count;
     size_t size;
     uint8_t *payload = pack(record_bytes, &count, &size);
-    uint64_t end_ns = now_ns() + ms * 1000000;
     uint64_t sent = 0;
+    uint64_t end_ns;
 
     open_node(&node, SOURCE_ID);
-    tell_of_sink(&node, to);
+    bench_seat_meet(seat, &node.bound);
+    bench_seat_begin(seat);
+    end_ns = bench_now_ns() + ms * 1000000;
+    tell_of_sink(&node, &seat->addrs[BENCH_RECEIVER]);
     attach(&node, SHUFFLE_ROLE_SOURCE);
-    while (now_ns() < end_ns) {
+    while (bench_now_ns() < end_ns) {
         /* As much as one read of its socket brings. */
         for (size_t given = 0; node.is_read && given < (128 << 10);
                 given += size) {
@@ -403,16 +409,72 @@ static void send_records(
     free(payload);
 }
 
+/* --- rounds --- */
+
+struct context {
+    bool is_raw;
+    size_t record_bytes;
+    uint64_t ms;
+};
+
+static void run(struct bench_seat *seat, const void *context)
+{
+    const struct context *what = context;
+    struct bench_flow flow = {0};
+
+    if (what->is_raw) {
+        bench_raw(seat, what->record_bytes, what->ms, &flow);
+    } else if (seat->number == BENCH_SENDER) {
+        send_records(seat, what->record_bytes, what->ms);
+    } else {
+        receive(seat, &flow);
+    }
+    bench_seat_end(seat, &flow, sizeof(flow));
+}
+
+static double rate_of(bool is_raw, size_t record_bytes, uint64_t ms)
+{
+    struct context what = {is_raw, record_bytes, ms};
+    struct bench_flow flows[BENCH_ENDS];
+
+    bench_fleet(BENCH_ENDS, run, &what, flows, sizeof(flows[0]));
+    return bench_flow_rate(&flows[BENCH_RECEIVER]);
+}
+
+static void run_size(const struct bench_settings *settings, size_t bytes)
+{
+    double ours[BENCH_ROUNDS_MAX];
+    double raw[BENCH_ROUNDS_MAX];
+    double ratios[BENCH_ROUNDS_MAX];
+    char name[BENCH_NAME_BYTES];
+    struct bench_row row = {.name = bench_name_size(name, "records", bytes),
+            .unit = "k/s",
+            .beside = "raw"};
+
+    for (int i = 0; i < settings->rounds; i++) {
+        raw[i] = rate_of(true, bytes, settings->ms);
+        ours[i] = rate_of(false, bytes, settings->ms);
+        ratios[i] = ours[i] / raw[i];
+    }
+    row.value = bench_median(ours, settings->rounds) / 1e3;
+    row.baseline = bench_median(raw, settings->rounds) / 1e3;
+    row.ratio = bench_median(ratios, settings->rounds);
+    bench_print(settings, &row);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct side ours = {receive, send_records};
-    struct settings settings = {
-            .rounds = 9,
-            .ms = 300,
-            .bench = "data",
-            .sizes = {64, 1024, 24 * 1024, 64 * 1024},
-            .sizes_count = 4,
-    };
+    static const size_t sizes[] = {64, 1024, 24 * 1024, 64 * 1024};
+    struct bench_settings settings = {.rounds = 9, .ms = 200};
 
-    return bench_sides(&settings, &ours, argc, argv);
+    (void)signal(SIGPIPE, SIG_IGN);
+    bench_parse(&settings, argc, argv);
+    if (settings.numbers_count == 0) {
+        memcpy(settings.numbers, sizes, sizeof(sizes));
+        settings.numbers_count = sizeof(sizes) / sizeof(sizes[0]);
+    }
+    for (size_t i = 0; i < settings.numbers_count; i++) {
+        run_size(&settings, settings.numbers[i]);
+    }
+    return 0;
 }

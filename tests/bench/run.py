@@ -39,6 +39,8 @@ def nodes(build, rounds):
 BENCHES = {
     "frames": ("one process to another, beside raw sockets",
                program("frames", "--ms", 200)),
+    "data": ("records in DATA frames, one process to another, beside raw sockets",
+             program("data")),
     "pingpong": ("there and back, beside blocking sockets", program("pingpong")),
     "alltoall": ("everybody to everybody, beside plain epoll", program("alltoall")),
     "records": ("through streams, without sockets", program("records")),
