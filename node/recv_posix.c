@@ -29,6 +29,7 @@ struct recv {
     struct output output;
     struct progress progress;
     bool can_block; /* a write of much may wait: a pipe, a terminal */
+    bool is_attached; /* the node has said a STATE */
     bool is_drained; /* the node said MARK DRAIN: DONE is due */
     bool is_cut_off; /* the node takes nothing any more */
     uint64_t deadline_ms;
@@ -129,6 +130,7 @@ static void on_state(struct recv *r, struct bytes payload)
     if (!shuffle_wire_decode_state(payload, &state)) {
         return;
     }
+    r->is_attached = true;
     switch ((enum shuffle_state_code)state.code) {
     case SHUFFLE_STATE_ATTACHED:
         if (state.text.size > 0) {
@@ -291,9 +293,17 @@ static void on_deadline(struct recv *r)
 {
     struct error err;
 
-    (void)error_set(&err, ERR_NOT_FOUND, "no source of %s has come in time%s%s",
-            r->options->stage, r->waiting.text[0] == '\0' ? "" : ": the sink ",
-            r->waiting.text);
+    if (!r->is_attached) {
+        (void)error_set(&err, ERR_NOT_FOUND,
+                "the node took the call and did not attach the sink of %s in "
+                "time; is it stopped?",
+                r->options->stage);
+    } else {
+        (void)error_set(&err, ERR_NOT_FOUND,
+                "no source of %s has come in time%s%s", r->options->stage,
+                r->waiting.text[0] == '\0' ? "" : ": the sink ",
+                r->waiting.text);
+    }
     keep_sentence(r, bytes_text(err.text));
     r->exit = CLI_EXIT_TIMED_OUT;
     r->state = ENDED;

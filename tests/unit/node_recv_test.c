@@ -487,6 +487,22 @@ static void waiting_ends_when_its_time_has_passed(void **state)
     assert_non_null(strstr(said, "no source of words has come in time"));
 }
 
+/* A node that is stopped takes what we say, and says nothing. */
+static void a_node_that_does_not_attach_is_told_from_a_lack_of_sources(
+        void **state)
+{
+    struct recv_options options = usual();
+    char said[SAID_BYTES];
+    struct peer p;
+
+    (void)state;
+    options.deadline_ms = client_now_ms() + 100;
+    peer_start(&p, program, &options);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_TIMED_OUT);
+    assert_non_null(strstr(said, "did not attach the sink of words"));
+    assert_null(strstr(said, "no source"));
+}
+
 static void its_time_is_for_the_first_source_alone(void **state)
 {
     static const char *const texts[] = {"a", NULL};
@@ -559,6 +575,8 @@ int main(void)
                     the_nodes_end_loses_nothing_that_a_slow_reader_waits_for),
             cmocka_unit_test(a_failure_that_is_not_a_sources_is_the_end),
             cmocka_unit_test(waiting_ends_when_its_time_has_passed),
+            cmocka_unit_test(
+                    a_node_that_does_not_attach_is_told_from_a_lack_of_sources),
             cmocka_unit_test(its_time_is_for_the_first_source_alone),
             cmocka_unit_test(a_source_without_a_record_for_us_has_come_too),
             cmocka_unit_test(records_that_are_cut_short_are_a_failure),
