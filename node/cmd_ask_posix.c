@@ -274,7 +274,10 @@ static int watch(const struct cli *cli, struct client *client)
             break;
         }
         if (rc != 0) {
-            return cmd_fail(CLI_EXIT_NO, "%s", err.text);
+            return cmd_fail(CLI_EXIT_NO, "%s",
+                    printed > 0 && rc == ERR_IO && client->ended
+                            ? "the watch has ended: the node has ended"
+                            : err.text);
         }
         if (answer.exit != 0) {
             return say_failed(&answer);

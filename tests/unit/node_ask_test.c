@@ -360,6 +360,41 @@ static void a_watch_prints_a_line_a_change_and_counts(void **state)
     close_place(&place);
 }
 
+static void a_watch_that_has_printed_outlives_no_node(void **state)
+{
+    char err[TEXT_BYTES];
+    struct place place;
+    struct peer p;
+    uint32_t id;
+
+    (void)state;
+    open_place(&place, true);
+    start(&p, &place, "kv watch", "");
+    expect_call(&p, "{\"cmd\":\"kv_watch\",\"prefix\":\"\"}", &id);
+    answer(&p, id, 0, false, "{\"key\":\"p:a\"}");
+    (void)shutdown(p.node.fd, SHUT_RDWR);
+    assert_int_equal(peer_end(&p, err, sizeof(err)), CLI_EXIT_NO);
+    assert_string_equal(err, "weft: the watch has ended: the node has ended\n");
+    close_place(&place);
+}
+
+static void a_watch_whose_node_never_answered_says_so(void **state)
+{
+    char err[TEXT_BYTES];
+    struct place place;
+    struct peer p;
+    uint32_t id;
+
+    (void)state;
+    open_place(&place, true);
+    start(&p, &place, "kv watch", "");
+    expect_call(&p, "{\"cmd\":\"kv_watch\",\"prefix\":\"\"}", &id);
+    (void)shutdown(p.node.fd, SHUT_RDWR);
+    assert_int_equal(peer_end(&p, err, sizeof(err)), CLI_EXIT_NO);
+    assert_string_equal(err, "weft: the node ended before it answered\n");
+    close_place(&place);
+}
+
 static void a_watch_whose_reader_has_gone_ends_quietly(void **state)
 {
     char err[TEXT_BYTES];
@@ -422,6 +457,8 @@ int main(void)
             cmocka_unit_test(a_wait_begins_before_the_node_does),
             cmocka_unit_test(a_silent_node_is_told_from_a_long_wait),
             cmocka_unit_test(a_watch_prints_a_line_a_change_and_counts),
+            cmocka_unit_test(a_watch_that_has_printed_outlives_no_node),
+            cmocka_unit_test(a_watch_whose_node_never_answered_says_so),
             cmocka_unit_test(a_watch_whose_reader_has_gone_ends_quietly),
             cmocka_unit_test(leave_returns_when_the_node_has_gone),
             cmocka_unit_test(a_value_that_is_no_utf8_is_refused),
