@@ -69,10 +69,25 @@ static int check_stage(const struct cli *cli, struct error *err)
     return 0;
 }
 
+/* An empty name is most often a variable of the shell that was not set. */
+static int check_config_flag(const struct cli *cli, struct error *err)
+{
+    const struct cli_value *config = &cli->flag[CLI_CONFIG];
+
+    if (config->given && config->text[0] == '\0') {
+        return error_set(err, ERR_INVALID,
+                "--config needs the path of a file, and \"\" is none");
+    }
+    return 0;
+}
+
 int cli_check(const struct cli *cli, struct error *err)
 {
     int rc = check_rules(cli, err);
 
+    if (rc == 0) {
+        rc = check_config_flag(cli, err);
+    }
     if (rc == 0 && (cli->verb == CLI_SEND || cli->verb == CLI_RECV)) {
         rc = check_stage(cli, err);
     }

@@ -119,6 +119,7 @@ static const struct refused refused[] = {
         {"weft members --quiet=yes", "takes no value"},
         {"weft members -x", "no flag -x"},
         {"weft members extra", "\"extra\" is one argument too many"},
+        {"weft info --config=", "--config needs the path of a file"},
         {"weft info -o yaml", "text or json"},
         {"weft info --timeout 5", "duration"},
         {"weft info --timeout 0", "duration"},
