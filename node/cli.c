@@ -25,20 +25,30 @@ static size_t distance(const char *word, const char *candidate)
     return edit_distance(word, candidate);
 }
 
-static const char *nearest_flag(const char *name)
+/* Near enough to have been meant: half the word right, no less. */
+static bool is_near(const char *word, const char *candidate)
+{
+    return 2 * distance(word, candidate) <= strlen(word);
+}
+
+/* NULL when nothing is near. `name` may go on with `=value`. */
+static const char *nearest_flag(const char *name, size_t size)
 {
     const char *nearest = cli_flag_at(0)->name;
+    char word[EDIT_WORD_BYTES];
 
+    (void)snprintf(word, sizeof(word), "%.*s", (int)size, name);
     for (enum cli_flag_id id = 1; id < CLI_FLAGS; id++) {
         const char *candidate = cli_flag_at(id)->name;
 
-        if (distance(name, candidate) < distance(name, nearest)) {
+        if (distance(word, candidate) < distance(word, nearest)) {
             nearest = candidate;
         }
     }
-    return nearest;
+    return is_near(word, nearest) ? nearest : NULL;
 }
 
+/* NULL when nothing is near. */
 static const char *nearest_verb(const char *name)
 {
     const char *nearest = cli_verb_at(0)->name;
@@ -50,7 +60,35 @@ static const char *nearest_verb(const char *name)
             nearest = candidate;
         }
     }
-    return nearest;
+    return is_near(name, nearest) ? nearest : NULL;
+}
+
+static int refuse_flag(struct parse *p, const char *name, size_t size)
+{
+    const char *nearest = nearest_flag(name, size);
+
+    if (nearest == NULL) {
+        return error_set(p->err, ERR_INVALID,
+                "there is no flag \"--%.*s\"; a command's --help lists its own",
+                (int)size, name);
+    }
+    return error_set(p->err, ERR_INVALID,
+            "there is no flag \"--%.*s\"; the nearest is --%s", (int)size, name,
+            nearest);
+}
+
+static int refuse_name(struct parse *p, const char *name)
+{
+    const char *nearest = nearest_verb(name);
+
+    if (nearest == NULL) {
+        return error_set(p->err, ERR_INVALID,
+                "there is no command \"%s\"; weft --help lists them all", name);
+    }
+    return error_set(p->err, ERR_INVALID,
+            "there is no command \"%s\"; the nearest is weft %s, and weft "
+            "--help lists them all",
+            name, nearest);
 }
 
 static bool find_flag(
@@ -184,9 +222,7 @@ static int read_long_flag(struct parse *p, const char *text)
     enum cli_flag_id id;
 
     if (!find_flag(name, size, &id)) {
-        return error_set(p->err, ERR_INVALID,
-                "there is no flag \"--%.*s\"; the nearest is --%s", (int)size,
-                name, nearest_flag(name));
+        return refuse_flag(p, name, size);
     }
     return take_flag(p, id, equals == NULL ? NULL : equals + 1);
 }
@@ -291,10 +327,7 @@ static int refuse_verb(struct parse *p)
         (void)snprintf(two, sizeof(two), "%s %s", name, p->argv[1]);
         name = two;
     }
-    return error_set(p->err, ERR_INVALID,
-            "there is no command \"%s\"; the nearest is weft %s, and weft "
-            "--help lists them all",
-            name, nearest_verb(name));
+    return refuse_name(p, name);
 }
 
 static int find_verb(struct parse *p)
