@@ -229,8 +229,10 @@ void shuffle_handshake_welcome_held(struct shuffle_pool *pool, uint64_t peer)
     }
 }
 
-void shuffle_handshake_greet(struct shuffle_pool *pool,
-        struct shuffle_link *link, const struct frame *frame)
+/* Judges a GREET or a WELCOME, which say the same of their sender, and keeps
+ * its generation; false: the link has been refused. */
+static bool take_greeting(struct shuffle_pool *pool, struct shuffle_link *link,
+        const struct frame *frame)
 {
     const struct shuffle_peer *peer = shuffle_links_peer(pool, link);
     struct shuffle_greet_self self = greet_self(pool);
@@ -238,19 +240,28 @@ void shuffle_handshake_greet(struct shuffle_pool *pool,
     struct shuffle_ending ending = {.drop = SHUFFLE_DROP_GREET, .text = text};
     struct shuffle_wire_greet greet;
 
-    link->dialect = SHUFFLE_WEFT_DIALECT;
     if (!shuffle_wire_decode_greet(frame->payload, &greet)) {
         shuffle_links_refuse_frame(pool, link, SHUFFLE_DROP_MALFORMED,
                 frame->tag, frame->payload.size);
-        return;
+        return false;
     }
     ending.reason = shuffle_greet_judge(&self, &greet, link->peer,
             peer == NULL ? 0 : peer->generation, text, sizeof(text));
     if (ending.reason != SHUFFLE_REASON_NONE) {
         shuffle_links_close(pool, link, &ending);
-        return;
+        return false;
     }
     link->generation = greet.own_generation;
+    return true;
+}
+
+void shuffle_handshake_greet(struct shuffle_pool *pool,
+        struct shuffle_link *link, const struct frame *frame)
+{
+    link->dialect = SHUFFLE_WEFT_DIALECT;
+    if (!take_greeting(pool, link, frame)) {
+        return;
+    }
     if (!supersede(pool, link)) {
         welcome(pool, link);
         return;
@@ -263,23 +274,7 @@ void shuffle_handshake_greet(struct shuffle_pool *pool,
 void shuffle_handshake_welcome(struct shuffle_pool *pool,
         struct shuffle_link *link, const struct frame *frame)
 {
-    const struct shuffle_peer *peer = shuffle_links_peer(pool, link);
-    struct shuffle_greet_self self = greet_self(pool);
-    char text[SHUFFLE_TEXT_BYTES];
-    struct shuffle_ending ending = {.drop = SHUFFLE_DROP_GREET, .text = text};
-    struct shuffle_wire_greet greet;
-
-    if (!shuffle_wire_decode_greet(frame->payload, &greet)) {
-        shuffle_links_refuse_frame(pool, link, SHUFFLE_DROP_MALFORMED,
-                frame->tag, frame->payload.size);
-        return;
+    if (take_greeting(pool, link, frame)) {
+        shuffle_handshake_up(pool, link);
     }
-    ending.reason = shuffle_greet_judge(&self, &greet, link->peer,
-            peer == NULL ? 0 : peer->generation, text, sizeof(text));
-    if (ending.reason != SHUFFLE_REASON_NONE) {
-        shuffle_links_close(pool, link, &ending);
-        return;
-    }
-    link->generation = greet.own_generation;
-    shuffle_handshake_up(pool, link);
 }
