@@ -200,11 +200,8 @@ const struct gossip_member *gossip_self(const struct gossip *g);
 const struct gossip_member *gossip_find(
         const struct gossip *g, const struct gossip_id *id);
 
-/* The newest generation of a name, live or not; the newest live one. NULL if
- * there is none. */
+/* The newest generation of a name, live or not; NULL if there is none. */
 const struct gossip_member *gossip_newest(
-        const struct gossip *g, struct bytes name);
-const struct gossip_member *gossip_newest_live(
         const struct gossip *g, struct bytes name);
 
 /* Others that are live, others that are dead. */

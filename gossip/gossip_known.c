@@ -31,12 +31,6 @@ const struct gossip_member *gossip_newest(
     return gossip_members_newest(&g->members, name);
 }
 
-const struct gossip_member *gossip_newest_live(
-        const struct gossip *g, struct bytes name)
-{
-    return gossip_members_newest_live(&g->members, name);
-}
-
 size_t gossip_live_count(const struct gossip *g)
 {
     size_t count = 0;

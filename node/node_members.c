@@ -7,18 +7,8 @@
 const struct gossip_member *node_member(const struct node *n, uint64_t id)
 {
     char name[GOSSIP_NODE_NAME_BYTES];
-    struct bytes wanted = bytes_text(gossip_node_name(id, name));
-    size_t count = gossip_member_count(&n->gossip);
 
-    /* Members ascend by name, then by generation: the last one is newest. */
-    for (size_t i = count; i > 0; i--) {
-        const struct gossip_member *m = gossip_member_at(&n->gossip, i - 1);
-
-        if (bytes_equal(m->id.node_id, wanted)) {
-            return m;
-        }
-    }
-    return NULL;
+    return gossip_newest(&n->gossip, bytes_text(gossip_node_name(id, name)));
 }
 
 bool node_is_alone(const struct node *n)

@@ -168,10 +168,9 @@ static struct json_object *memory_info(const struct node *n)
 
     report_add_number(object, "queued_bytes", queued_bytes(n));
     report_add_number(object, "budget_bytes", n->budget.max_bytes);
+    report_add_number(object, "remote_bytes", gossip_remote_bytes(&n->gossip));
     report_add_number(
-            object, "remote_bytes", n->gossip.remote_budget.used_bytes);
-    report_add_number(
-            object, "max_remote_bytes", n->gossip.remote_budget.max_bytes);
+            object, "max_remote_bytes", n->options.gossip.remote_max_bytes);
     return object;
 }
 
