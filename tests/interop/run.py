@@ -54,7 +54,9 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("stories", nargs="*", metavar="STORY")
     options = parser.parse_args()
+    # cargo runs elsewhere, so the paths must not depend on where we are.
     options.weft = options.weft.resolve()
+    options.target_dir = options.target_dir.resolve()
     if not (options.selftest or options.list or options.weft.is_file()):
         parser.error(f"{options.weft} is not there: build it first")
     return options
@@ -76,7 +78,7 @@ def build_peers(target_dir, stories):
     fetch_crates()
     flags = [flag for package in packages for flag in ("-p", package)]
     cargo("build", "--release", "--offline", "--target-dir", target_dir, *flags)
-    return target_dir.resolve() / "release"
+    return target_dir / "release"
 
 
 def needs_laminar(story):
