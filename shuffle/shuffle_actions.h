@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/block.h"
+#include "shuffle/shuffle_cut.h"
 #include "shuffle/shuffle_wire.h"
 
 enum shuffle_streams_action_type {
@@ -23,6 +24,9 @@ enum shuffle_streams_action_type {
     SHUFFLE_STREAMS_LAMINAR, /* client, peer, vnode, payload: a frame 05 */
     SHUFFLE_STREAMS_LAMINAR_FLUSH, /* client, peer: is all for it written? */
     SHUFFLE_STREAMS_LAMINAR_PAUSE, /* on: leave LaminarDB peers unread */
+    SHUFFLE_STREAMS_LINK_HOLD, /* link, on: leave this link unread, or read */
+    SHUFFLE_STREAMS_BARRIER, /* payload: peers, as u64s; barrier: 02 to each */
+    SHUFFLE_STREAMS_CUT, /* event, barrier, peer, text: what a cut came to */
 };
 
 /* How one stream of a source ended. */
@@ -51,6 +55,9 @@ struct shuffle_streams_action {
     const struct shuffle_summary_row *rows;
     size_t rows_count;
     struct block *block;
+    struct shuffle_wire_barrier barrier;
+    enum shuffle_cut_event event;
+    struct bytes text; /* a sentence; with a NUL behind it */
 };
 
 struct shuffle_queued_action {

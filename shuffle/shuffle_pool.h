@@ -197,6 +197,20 @@ void shuffle_pool_barrier(struct shuffle_pool *pool, uint64_t now_ms,
         const uint64_t peers[], size_t peers_count,
         const struct shuffle_wire_barrier *barrier);
 
+/* Sends a control text (docs/wire.md, "Checkpoints") to a Weft peer, over a
+ * link that is up or is made for it; while connecting it is queued, and lost
+ * with that attempt (UNREACHABLE tells of it). In order among CONTROL, MARK and
+ * Barrier to that peer. ERR_NOT_FOUND: no such Weft peer; ERR_IO: not reachable
+ * just now; ERR_FULL. */
+int shuffle_pool_control(struct shuffle_pool *pool, uint64_t now_ms,
+        uint64_t peer, enum shuffle_control_kind kind, struct bytes text,
+        struct error *err);
+
+/* Leaves one link unread, or reads it again. What had been read already still
+ * comes: at most one read. */
+void shuffle_pool_hold(
+        struct shuffle_pool *pool, uint64_t now_ms, uint32_t link, bool held);
+
 /* Leaves every LaminarDB peer's socket unread, or reads again. What had been
  * read already still comes: at most one read. */
 void shuffle_pool_laminar_pause(

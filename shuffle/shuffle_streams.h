@@ -50,6 +50,7 @@
 #include "base/block.h"
 #include "base/prng.h"
 #include "shuffle/shuffle_actions.h"
+#include "shuffle/shuffle_cut.h"
 #include "shuffle/shuffle_instream.h"
 #include "shuffle/shuffle_laminar.h"
 #include "shuffle/shuffle_members.h"
@@ -77,6 +78,7 @@ struct shuffle_streams_options {
     size_t window_bytes; /* at least SHUFFLE_FIRST_WINDOW_BYTES */
     size_t max_frame_bytes;
     uint64_t connect_timeout_ms;
+    uint64_t align_timeout_ms; /* how long a cut may park unannounced */
     uint32_t streams_max; /* that may end at our sinks at one time */
     struct block_pool *blocks; /* for what sources pack; outlives us */
     struct budget *budget; /* the shared one; outlives us */
@@ -147,6 +149,43 @@ void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
 void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
         uint64_t peer, const struct shuffle_laminar_loss *loss,
         const char *text);
+
+/* --- checkpoints: shuffle/shuffle_cut.h --- */
+
+/* Prepare has come: begins the cut, and ends the one before it as if it had
+ * been cancelled. CUT actions tell what comes of it. */
+void shuffle_streams_cut(struct shuffle_streams *st, uint64_t now_ms,
+        const struct shuffle_cut_order *order);
+
+/* Barrier (02) of a peer, on a link that it made to us. `speaks_weft`: its
+ * number is that of the cut; else the announced one. */
+void shuffle_streams_barrier(struct shuffle_streams *st, uint64_t now_ms,
+        uint32_t link, uint64_t peer, bool speaks_weft,
+        const struct shuffle_wire_barrier *barrier);
+
+/* What the pool says of a Barrier of ours: 0, or why it has not left. */
+void shuffle_streams_barrier_sent(struct shuffle_streams *st, uint64_t now_ms,
+        uint64_t peer, uint64_t checkpoint, int code, const char *text);
+
+/* The attempt is over here: what was parked flows on, programs get OUTCOME.
+ * May come twice for one cut: `unknown`, and later what it really was. One
+ * that is not known here tells the programs all the same. */
+void shuffle_streams_outcome(struct shuffle_streams *st, uint64_t now_ms,
+        const struct shuffle_cut_outcome *outcome);
+
+/* What the announced cut still lacks, and the bytes parked behind all cuts. */
+void shuffle_streams_cut_lack(
+        struct shuffle_streams *st, struct shuffle_cut_lack *lack);
+uint64_t shuffle_streams_parked_bytes(const struct shuffle_streams *st);
+
+/* We slept for so long that others may have buried us: nothing is handed to
+ * sinks until it is said that they have not. */
+void shuffle_streams_doubt(
+        struct shuffle_streams *st, uint64_t now_ms, bool in_doubt);
+
+/* They have: every source and sink here fails with exact counts, as if its
+ * node were lost. Nothing is attached afterwards. */
+void shuffle_streams_buried(struct shuffle_streams *st, uint64_t now_ms);
 
 /* --- local programs; the node numbers them, never 0 --- */
 
