@@ -189,6 +189,11 @@ void node_datagram(struct node *n, uint64_t now_ms, const struct addr *from,
     gossip_receive(&n->gossip, now_ms, from, datagram);
 }
 
+void node_clock(struct node *n, uint64_t now_us)
+{
+    n->clock_us = now_us;
+}
+
 void node_seeds(struct node *n, const struct addr *addrs, size_t count)
 {
     n->seed_count = count < GOSSIP_SEEDS_MAX ? count : GOSSIP_SEEDS_MAX;

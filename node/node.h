@@ -40,6 +40,7 @@
 #include "gossip/gossip.h"
 #include "gossip/gossip_kv.h"
 #include "gossip/gossip_node_id.h"
+#include "node/checkpoint.h"
 #include "node/local.h"
 #include "node/published_json.h"
 #include "shuffle/shuffle_pool.h"
@@ -68,6 +69,9 @@ struct node_options {
     struct gossip_options gossip; /* cluster, self and seed are filled in */
     struct shuffle_pool_options pool; /* likewise: id, generation, blocks … */
     struct shuffle_streams_options streams; /* likewise */
+    struct checkpoint_options checkpoint; /* likewise */
+    const struct checkpoint_decision *decisions; /* of earlier lives */
+    size_t decisions_count;
     size_t memory_budget_bytes;
 };
 
@@ -93,6 +97,7 @@ enum node_action_type {
     NODE_LOCAL, /* `local`: for the local socket's adaptor */
     NODE_LOG, /* `urgency`, `text`: something an operator wants to know */
     NODE_KEEP, /* `generation` must be on disk before the next datagram */
+    NODE_KEEP_DECISION, /* `decision` to disk, then node_decision_kept */
     NODE_READY, /* `active` is published */
     NODE_DRAINING_BEGAN, /* nothing new is taken any more */
     NODE_STOPPED, /* end the process with `exit_code` */
@@ -107,6 +112,7 @@ struct node_action {
     enum node_urgency urgency;
     const char *text;
     uint64_t generation;
+    struct checkpoint_decision decision;
     int exit_code;
 };
 
@@ -141,6 +147,7 @@ struct node {
     uint64_t double_said_ms; /* the same, of one with our generation too */
     struct addr twin_addr;
     uint64_t now_ms; /* of the latest verb */
+    uint64_t clock_us; /* as node_clock said, or 0 */
 
     struct addr shuffle_addr; /* as advertised; ADDR_NONE until we listen */
     struct addr seeds[GOSSIP_SEEDS_MAX];
@@ -184,6 +191,14 @@ void node_client_gone(struct node *n, uint64_t now_ms, uint32_t client);
 size_t node_client_output(struct node *n, uint32_t client,
         struct bytes pieces[], size_t pieces_max);
 void node_client_written(struct node *n, uint32_t client, size_t bytes);
+
+/* NODE_KEEP_DECISION is done; `why` is NULL, or what the system said. */
+void node_decision_kept(struct node *n, uint64_t now_ms, const char *why);
+
+/* What the clock says, more finely than the verbs do: microseconds on the
+ * same clock, for the ledger of checkpoints. To be said before the verbs of a
+ * turn; without it, theirs is good enough. */
+void node_clock(struct node *n, uint64_t now_us);
 
 /* Drain and leave, in at most eight seconds. */
 void node_stop(struct node *n, uint64_t now_ms);

@@ -54,6 +54,31 @@ void node_pool_action(struct node *n, const struct shuffle_pool_action *action);
 void node_streams_action(
         struct node *n, const struct shuffle_streams_action *action);
 
+/* --- node_checkpoint.c: between checkpoints and all the others --- */
+
+/* The checkpoint core's time. */
+uint64_t node_now_us(const struct node *n);
+
+int node_checkpoint_init(struct node *n, struct error *err);
+
+/* What gossip has told of a member, or of one of its keys. */
+void node_checkpoint_member(struct node *n, uint64_t id);
+void node_checkpoint_key(
+        struct node *n, uint64_t id, const struct kv_entry *entry);
+void node_checkpoint_convicted(struct node *n, const struct gossip_member *m);
+
+/* A CONTROL frame, and a Barrier on a link of the peer's. */
+void node_take_control(
+        struct node *n, const struct shuffle_pool_action *action);
+void node_take_barrier(
+        struct node *n, const struct shuffle_pool_action *action);
+
+/* What the cut has come to. */
+void node_take_cut(struct node *n, const struct shuffle_streams_action *action);
+
+/* Performs what the checkpoint core wants; true if that was anything. */
+bool node_settle_checkpoint(struct node *n, struct node_action *action);
+
 /* --- node_local.c: what local programs say --- */
 
 /* To the streams, program 0 is nobody: they know our clients by one number
