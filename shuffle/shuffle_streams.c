@@ -676,13 +676,14 @@ static void drain_programs(struct shuffle_streams *st, bool is_over)
     }
 }
 
-void shuffle_streams_drain(struct shuffle_streams *st, uint64_t now_ms)
+void shuffle_streams_drain(
+        struct shuffle_streams *st, uint64_t now_ms, uint64_t until_ms)
 {
     st->now_ms = now_ms;
     if (st->drain_at_ms != 0) {
         return;
     }
-    st->drain_at_ms = now_ms + SHUFFLE_DRAIN_MS;
+    st->drain_at_ms = until_ms;
     shuffle_streams_arm(st, st->drain_at_ms);
     drain_programs(st, false);
     shuffle_laminar_drain(st);

@@ -212,8 +212,10 @@ void shuffle_streams_client_gone(
  * and confirmed. Drain the actions afterwards. */
 void shuffle_streams_flush(struct shuffle_streams *st, uint64_t now_ms);
 
-/* SIGTERM: refuses new programs, and lets what runs run for 6 s more. */
-void shuffle_streams_drain(struct shuffle_streams *st, uint64_t now_ms);
+/* SIGTERM: refuses new programs, and lets what runs run until then; as a rule
+ * that is SHUFFLE_DRAIN_MS after the signal. */
+void shuffle_streams_drain(
+        struct shuffle_streams *st, uint64_t now_ms, uint64_t until_ms);
 
 /* Nothing is attached and no stream is open: a draining node may leave. */
 bool shuffle_streams_is_idle(const struct shuffle_streams *st);

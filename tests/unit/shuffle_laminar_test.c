@@ -529,7 +529,7 @@ static void there_is_one_sink_and_it_may_come_again(void **state)
     f->closed = false;
     attach(f, 4, SHUFFLE_ROLE_SINK);
     assert_int_equal(f->state, SHUFFLE_STATE_ATTACHED);
-    shuffle_streams_drain(&f->st, f->now_ms);
+    shuffle_streams_drain(&f->st, f->now_ms, f->now_ms + SHUFFLE_DRAIN_MS);
     drain(f);
     assert_int_equal(f->fail_code, SHUFFLE_FAIL_DRAINING);
     assert_true(shuffle_streams_is_idle(&f->st));

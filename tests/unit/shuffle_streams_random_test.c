@@ -120,7 +120,8 @@ static void disturb_node(struct harness *h)
         }
     }
     if (below(h, 4) == 0) {
-        shuffle_streams_drain(&h->nodes[n].st, h->now_ms);
+        shuffle_streams_drain(
+                &h->nodes[n].st, h->now_ms, h->now_ms + SHUFFLE_DRAIN_MS);
     }
     if (below(h, 2) == 0) {
         h_stop(h, n);

@@ -874,7 +874,8 @@ static void sigterm_lets_streams_end_and_refuses_new_ones(void **state)
     (void)state;
     h->clients[source].pace = 10;
     h_run(h, 500);
-    shuffle_streams_drain(&h->nodes[0].st, h->now_ms);
+    shuffle_streams_drain(
+            &h->nodes[0].st, h->now_ms, h->now_ms + SHUFFLE_DRAIN_MS);
     assert_false(shuffle_streams_is_idle(&h->nodes[0].st));
     late = h_send(h, 0, "words", 1, 10);
     h_run(h, 20);
@@ -898,7 +899,8 @@ static void sigterm_at_the_sources_node_counts_after_six_seconds(void **state)
     (void)state;
     client->pace = 10;
     h_run(h, 500);
-    shuffle_streams_drain(&h->nodes[0].st, h->now_ms);
+    shuffle_streams_drain(
+            &h->nodes[0].st, h->now_ms, h->now_ms + SHUFFLE_DRAIN_MS);
     h_run(h, SHUFFLE_DRAIN_MS - 20);
     assert_int_equal(client->fails, 0);
     h_run(h, 50);
@@ -921,7 +923,8 @@ static void sigterm_at_the_sinks_node_counts_after_six_seconds(void **state)
     (void)state;
     client->pace = 10;
     h_run(h, 500);
-    shuffle_streams_drain(&h->nodes[1].st, h->now_ms);
+    shuffle_streams_drain(
+            &h->nodes[1].st, h->now_ms, h->now_ms + SHUFFLE_DRAIN_MS);
     h_run(h, SHUFFLE_DRAIN_MS - 20);
     assert_int_equal(client->fails, 0);
     h_run(h, 50);
@@ -942,7 +945,8 @@ static void sigterm_ends_what_only_waits_at_once(void **state)
 
     (void)state;
     h_run(h, 50);
-    shuffle_streams_drain(&h->nodes[0].st, h->now_ms);
+    shuffle_streams_drain(
+            &h->nodes[0].st, h->now_ms, h->now_ms + SHUFFLE_DRAIN_MS);
     h_run(h, 20);
     assert_int_equal(h->clients[sink].fail_code, SHUFFLE_FAIL_DRAINING);
     assert_int_equal(h->clients[source].state, SHUFFLE_STATE_REFUSED);
