@@ -10,8 +10,9 @@
  *   {"epoch":5,"checkpoint_id":42,"phase":"Prepare","flags":0,
  *    "min_watermark_ms":null,
  *    "leader":"1","generation":"1767225600000","term":"0","attempt":"7",
- *    "round":"0","members":["1","2"],"rotate":["words"],"left_ms":7500,
- *    "asked":{"2":"17"}}
+ *    "round":"0","members":["1","2"],
+ *    "generations":["1767225600000","1767225600001"],"rotate":["words"],
+ *    "left_ms":7500,"asked":{"2":"17"}}
  *   {"epoch":5,…,"phase":"Commit",…,"round":"0","place":{"words":
  *    {"epoch":"5","sinks":[["1","1767225600000","3"]]}}}
  *   {"epoch":5,…,"phase":"Abort",…,"round":"0","reason":"…","missing":["2"]}
@@ -69,7 +70,8 @@ struct control_announcement {
     uint64_t attempt; /* of this leader and generation, from 1 */
     uint64_t round;
     const uint64_t *members; /* Prepare: ascending ids, the leader's too */
-    size_t members_count;
+    const uint64_t *generations; /* Prepare: theirs, in the members' order */
+    size_t members_count; /* of both */
     const struct bytes *rotate; /* Prepare: stages */
     size_t rotate_count;
     uint64_t left_ms; /* Prepare: that a member has for its part */
