@@ -87,6 +87,59 @@ def laminar_speaks_the_frames(world):
     )
 
 
+def laminars_agree_on_a_checkpoint(world):
+    """a LaminarDB leader and two followers commit, and know one watermark"""
+    leader, *followers = gathered_laminars(world)
+    for follower, watermark in zip(followers, (700, 500)):
+        follower.ask(f"follow ok {watermark}")
+
+    leader.ask("announce Prepare 5 42")
+    answer = leader.ask("quorum 5 2002,2003 5000")
+    expect("acks", sorted(answer.pop("acks")), [2002, 2003])
+    expect("quorum", answer, {"quorum": "reached", "watermark": 500})
+    for follower in followers:
+        expect("watermark before", follower.ask("observed")["watermark"], None)
+
+    leader.ask("announce Commit 5 42 500")
+    for follower in followers:
+        eventually("the watermark", lambda: follower.ask("observed")["watermark"] == 500)
+        expect("seen", phases_seen(follower, 5), ["Prepare", "Commit"])
+
+
+def laminars_abort(world):
+    """a LaminarDB leader is refused, or waits in vain, and says who"""
+    leader, *followers = gathered_laminars(world)
+    followers[0].ask("follow ok")
+    followers[1].ask('follow fail disk "full"')
+    leader.ask("announce Prepare 5 42")
+    failed = {"quorum": "failed", "failures": [[2003, 'disk "full"']]}
+    eventually("the refusal", lambda: leader.ask("quorum 5 2002,2003 0") == failed)
+
+    leader.ask("announce Abort 5 42")
+    eventually("the abort", lambda: phases_seen(followers[1], 5) == ["Prepare", "Abort"])
+    followers[1].ask("follow silent")
+    leader.ask("announce Prepare 6 43")
+    eventually("an ack", lambda: "Prepare" in phases_seen(followers[0], 6))
+    timed_out = {"quorum": "timed_out", "got": [2002], "missing": [2003]}
+    expect("the silence", leader.ask("quorum 6 2002,2003 500"), timed_out)
+
+
+def gathered_laminars(world):
+    """Three LaminarDB nodes that all take the first for the leader."""
+    leader = world.laminar(2001)
+    others = [world.laminar(node_id, seed=leader.gossip_addr) for node_id in (2002, 2003)]
+    for node in (leader, *others):
+        wanted = {"leader": 2001, "live": [2001, 2002, 2003]}
+        eventually(f"{node}: who leads", lambda: node.ask("leader") == wanted)
+    return [leader, *others]
+
+
+def phases_seen(laminar, epoch):
+    """The phases of that epoch that a LaminarDB follower has seen, in order."""
+    seen = laminar.ask("observed")["observed"]
+    return [row["phase"] for row in seen if row.get("epoch") == epoch]
+
+
 def data_row(sender, vnode, rows, arrow):
     """A data frame as the `received` command of a LaminarDB peer shows it."""
     return {
@@ -108,4 +161,10 @@ def barrier_row(sender, checkpoint_id, epoch, flags):
     }
 
 
-STORIES = [chitchats_agree, laminars_shuffle, laminar_speaks_the_frames]
+STORIES = [
+    chitchats_agree,
+    laminars_shuffle,
+    laminar_speaks_the_frames,
+    laminars_agree_on_a_checkpoint,
+    laminars_abort,
+]

@@ -1,5 +1,6 @@
 //! A LaminarDB node as far as its cluster goes: its gossip discovery, its
-//! shuffle receiver and its shuffle sender, driven by lines on standard input.
+//! shuffle receiver and its shuffle sender, and its control plane, driven by
+//! lines on standard input.
 //!
 //!     register ID ADDR            tell the sender where a peer listens
 //!     lookup ID                   read ID's `shuffle:addr` from the gossip, and register it
@@ -13,12 +14,14 @@
 //!     received                    every frame delivered so far, in order
 //!     peers                       membership as LaminarDB sees it
 //!
-//! and the gossip commands of the chitchat peer. The sender gets its addresses
-//! from `register` and `lookup` alone: a sender built with the KV deadlocks
-//! when it discovers a peer by itself. Arrow bytes are told in hexadecimal,
-//! as the crate's own encoder writes them; what was received is encoded anew,
-//! because the receiver hands out decoded batches only.
+//! and the commands of `control.rs`, and the gossip commands of the chitchat
+//! peer. The sender gets its addresses from `register` and `lookup` alone: a
+//! sender built with the KV deadlocks when it discovers a peer by itself. Arrow
+//! bytes are told in hexadecimal, as the crate's own encoder writes them; what
+//! was received is encoded anew, because the receiver hands out decoded batches
+//! only.
 
+mod control;
 #[path = "../../chitchat/peer.rs"]
 mod peer;
 
@@ -28,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use control::Control;
 use laminar_core::checkpoint::barrier::CheckpointBarrier;
 use laminar_core::cluster::control::{ChitchatKv, ClusterKv};
 use laminar_core::cluster::discovery::{
@@ -57,6 +61,7 @@ type Failure = Box<dyn std::error::Error>;
 struct Node {
     discovery: GossipDiscovery,
     kv: Arc<ChitchatKv>,
+    control: Control,
     sender: ShuffleSender,
     received: Arc<Mutex<Vec<Value>>>,
 }
@@ -80,9 +85,11 @@ async fn main() {
         .await
         .unwrap_or_else(|error| fail(&format!("{shuffle}: {error}")));
     let shuffle_addr = receiver.local_addr();
+    let control = Control::start(NodeId(id), kv.clone(), discovery.membership_watch());
     let node = Node {
         discovery,
         kv,
+        control,
         sender: ShuffleSender::new(id),
         received: Arc::default(),
     };
@@ -179,7 +186,10 @@ async fn answer(node: &Node, line: &str) -> Result<Value, Failure> {
             Ok(json!({ "received": *node.received.lock().expect("no panic holds it") }))
         }
         ["peers"] => peers(node).await,
-        _ => gossip(node, line).await,
+        _ => match node.control.command(&words).await {
+            Some(answer) => answer,
+            None => gossip(node, line).await,
+        },
     }
 }
 
