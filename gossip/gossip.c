@@ -127,23 +127,45 @@ uint64_t gossip_deadline_ms(const struct gossip *g)
     return g->next_round_ms < judgement_ms ? g->next_round_ms : judgement_ms;
 }
 
+/* Others have heard nothing of us since our last round, an interval before the
+ * one that is late, and what we say now takes its time to reach all of them.
+ * Their mean gap is at least the floor. */
+static void notice_lateness(struct gossip *g, uint64_t round_late_ms)
+{
+    const struct gossip_phi_options *phi = &g->options.phi;
+    uint64_t beside_ms = (1 + GOSSIP_NEWS_INTERVALS) * g->options.interval_ms;
+    double silence_ms = (double)(round_late_ms + beside_ms);
+
+    if (silence_ms > phi->threshold * (double)phi->min_mean_ms &&
+            round_late_ms > g->late_ms) {
+        g->late_ms = round_late_ms;
+    }
+}
+
 /* Every verb that hears or does something for the cluster begins here. */
 static void advance(struct gossip *g, uint64_t now_ms)
 {
     uint64_t due_ms = gossip_deadline_ms(g);
     uint64_t late_max_ms = g->options.late_intervals * g->options.interval_ms;
+    uint64_t round_late_ms =
+            now_ms > g->next_round_ms ? now_ms - g->next_round_ms : 0;
 
     assert(now_ms >= g->now_ms);
     g->now_ms = now_ms;
-    if (now_ms > g->next_round_ms &&
-            now_ms - g->next_round_ms > g->counters.latest_round_ms) {
-        g->counters.latest_round_ms = now_ms - g->next_round_ms;
+    if (round_late_ms > g->counters.latest_round_ms) {
+        g->counters.latest_round_ms = round_late_ms;
     }
     if (late_max_ms > 0 && now_ms > due_ms && now_ms - due_ms > late_max_ms) {
+        notice_lateness(g, round_late_ms);
         gossip_judge_excuse(
                 &g->judge, now_ms - due_ms, g->options.interval_ms, now_ms);
         g->next_round_ms = now_ms;
     }
+}
+
+void gossip_clock(struct gossip *g, uint64_t now_ms)
+{
+    advance(g, now_ms);
 }
 
 /* --- rounds ------------------------------------------------------------- */
@@ -426,6 +448,7 @@ static struct gossip_member *meet(
     m->may_succeed = is_namesake(g, &line->id) &&
                      line->id.generation > g->self->id.generation &&
                      line->id.generation < UINT64_MAX; /* can be followed */
+    m->was_convicted = gossip_removed_has(&g->removed, &line->id);
     gossip_removed_drop(&g->removed, &line->id);
     gossip_forgotten_drop(&g->forgotten, &line->id.addr);
     gossip_members_note(&g->members, m, GOSSIP_EVENT_MET);
@@ -610,10 +633,21 @@ static bool next_event(struct gossip *g, struct gossip_action *action)
     return true;
 }
 
+static bool next_lateness(struct gossip *g, struct gossip_action *action)
+{
+    if (g->late_ms == 0) {
+        return false;
+    }
+    *action = (struct gossip_action){
+            .kind = GOSSIP_LATE, .member = g->self, .late_ms = g->late_ms};
+    g->late_ms = 0;
+    return true;
+}
+
 bool gossip_next(struct gossip *g, struct gossip_action *action)
 {
-    return next_reply(g, action) || next_syn(g, action) ||
-           next_event(g, action);
+    return next_lateness(g, action) || next_reply(g, action) ||
+           next_syn(g, action) || next_event(g, action);
 }
 
 /* --- whom we ask ------------------------------------------------------- */

@@ -30,7 +30,12 @@
  * moment its silence outgrows the threshold. If a verb comes more than
  * `late_intervals` intervals after gossip_deadline_ms, it was we who were
  * away: every silence is shortened by the lateness, and nobody is judged
- * before one interval more has passed in which we listened.
+ * before one interval more has passed in which we listened. If the others may
+ * have heard nothing of us for longer than the threshold, counting the interval
+ * before the late round and two in which news travels, then they may have found
+ * us dead: LATE says so, once for each lateness and before all else. Members
+ * remember whether we ever found them dead (gossip_member_was_convicted), so
+ * that who comes back and asks can be answered.
  *
  * Healing. Members are removed when they have been dead for `dead_grace_ms`;
  * the addresses of the last GOSSIP_FORGOTTEN_MAX of them are kept, and one at
@@ -75,6 +80,7 @@ enum {
     GOSSIP_PENDING_MAX = 32, /* Syns waiting to be fetched */
     GOSSIP_TWIN_INTERVALS = 5,
     GOSSIP_SUCCESSOR_INTERVALS = 2,
+    GOSSIP_NEWS_INTERVALS = 2, /* what is news to all may be as old as that */
 };
 
 struct gossip_options {
@@ -94,6 +100,7 @@ struct gossip_options {
 };
 
 enum gossip_action_kind {
+    GOSSIP_LATE, /* we were away for `late_ms`; `member` is ourselves */
     GOSSIP_SEND, /* `datagram` to `to` */
     GOSSIP_MET, /* `member` is known now, and not live yet */
     GOSSIP_LIVE,
@@ -112,6 +119,7 @@ struct gossip_action {
     struct bytes datagram;
     const struct gossip_member *member;
     const struct kv_entry *entry; /* a tombstone too: see its status */
+    uint64_t late_ms; /* how long after its time our round came */
 };
 
 struct gossip {
@@ -140,6 +148,7 @@ struct gossip {
     struct addr reply_to;
     size_t digest_rotation; /* who comes first if not all fit */
 
+    uint64_t late_ms; /* of the lateness to be told; 0: none */
     uint64_t now_ms; /* the latest verb's */
     uint64_t started_ms;
     uint64_t next_round_ms;
@@ -165,6 +174,11 @@ void gossip_receive(struct gossip *g, uint64_t now_ms, const struct addr *from,
 
 /* The time is `now_ms`: whatever is due happens. */
 void gossip_tick(struct gossip *g, uint64_t now_ms);
+
+/* The time is `now_ms`, and nothing is done but to find out whether we were
+ * away; so that LATE can be had before other news of the same moment are acted
+ * on. Costs two comparisons. */
+void gossip_clock(struct gossip *g, uint64_t now_ms);
 
 /* When gossip_tick wants to be called next. */
 uint64_t gossip_deadline_ms(const struct gossip *g);

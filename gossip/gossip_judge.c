@@ -43,6 +43,7 @@ static void bury(
         struct gossip_judge *j, struct gossip_member *m, uint64_t now_ms)
 {
     if (m->is_live) {
+        m->was_convicted = true;
         gossip_members_note(j->members, m, GOSSIP_EVENT_DEAD);
     }
     if (!m->is_dead) {

@@ -7,6 +7,11 @@ bool gossip_member_is_live(const struct gossip_member *m)
     return m->is_self || m->is_live;
 }
 
+bool gossip_member_was_convicted(const struct gossip_member *m)
+{
+    return m->was_convicted;
+}
+
 /* Strictly more than half: at exactly half it is not scheduled yet. */
 bool gossip_member_is_scheduled(
         const struct gossip_member *m, uint64_t now_ms, uint64_t dead_grace_ms)

@@ -42,6 +42,7 @@ struct gossip_member {
     bool is_self;
     bool is_live;
     bool is_dead; /* was judged, and is not live */
+    bool was_convicted; /* it was live once, and then found dead */
     bool may_succeed; /* a higher generation of our name, not silent yet */
     bool is_chosen; /* for a digest that cannot hold everybody */
 
@@ -52,6 +53,11 @@ struct gossip_member {
 
 /* Live in the failure detector's opinion; true of ourselves. */
 bool gossip_member_is_live(const struct gossip_member *m);
+
+/* Whether we ever found this very generation dead after it had been live, or
+ * have removed it; whatever it is now. A member that comes back from a long
+ * sleep may ask. True only of what this process remembers. */
+bool gossip_member_was_convicted(const struct gossip_member *m);
 
 /* Dead for more than half of the grace period. */
 bool gossip_member_is_scheduled(

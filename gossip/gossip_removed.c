@@ -66,6 +66,12 @@ void gossip_removed_put(struct gossip_removed *r, const struct gossip_id *id,
     r->next = (r->next + 1) % r->capacity;
 }
 
+bool gossip_removed_has(
+        const struct gossip_removed *r, const struct gossip_id *id)
+{
+    return r->count > 0 && find(r, id) != NULL;
+}
+
 bool gossip_removed_refuses(const struct gossip_removed *r,
         const struct gossip_id *id, uint64_t heartbeat)
 {

@@ -39,6 +39,10 @@ void gossip_removed_close(struct gossip_removed *r);
 void gossip_removed_put(struct gossip_removed *r, const struct gossip_id *id,
         uint64_t heartbeat);
 
+/* Was this identity put in, and neither dropped nor forgotten since? */
+bool gossip_removed_has(
+        const struct gossip_removed *r, const struct gossip_id *id);
+
 /* Is this heartbeat no news about somebody who was removed? */
 bool gossip_removed_refuses(const struct gossip_removed *r,
         const struct gossip_id *id, uint64_t heartbeat);

@@ -199,6 +199,58 @@ static void p3_a_late_observer_judges_nobody(void **context)
     }
 }
 
+/* Room for all the lives of everybody. */
+static void many_generations(struct gossip_options *options)
+{
+    options->members_max = 1000;
+}
+
+/* Pauses of any length at any moment: whoever was found dead meanwhile is told
+ * of it in time to ask, and up to five intervals nobody needs to. */
+static void p3_who_is_found_dead_while_away_is_told(void **context)
+{
+    static const size_t SIZES[] = {2, 3, 5, 10};
+    size_t convictions = 0;
+    size_t latenesses = 0;
+
+    (void)context;
+    for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+        struct sim *sim = sim_new(&(struct sim_options){.nodes = SIZES[i],
+                .seed = 330 + i,
+                .delay_min_ms = 1,
+                .delay_max_ms = 30,
+                .tune = many_generations});
+        struct prng chance;
+
+        prng_init(&chance, 330 + i);
+        assert_true(sim_within(sim, sim_all_agree, 0, 60000));
+        for (size_t round = 0; round < 40; round++) {
+            size_t node = (size_t)prng_below(&chance, SIZES[i]);
+            size_t before = sim_latenesses(sim, node);
+            uint64_t away_ms = prng_below(&chance, 12 * sim_interval_ms(sim));
+            size_t told;
+
+            sim_run(sim, 10000 + prng_below(&chance, 1000));
+            sim_pause(sim, node);
+            sim_run(sim, away_ms);
+            sim_resume(sim, node);
+            sim_run_intervals(sim, 4);
+            told = sim_latenesses(sim, node) - before;
+            assert_true(told <= (away_ms > 5 * sim_interval_ms(sim) ? 1 : 0));
+            assert_true(told == 1 || !sim_was_convicted(sim, node));
+            convictions += sim_was_convicted(sim, node) ? 1 : 0;
+            latenesses += told;
+            sim_restart(sim, node);
+            assert_true(sim_within(sim, sim_all_agree, 0, 60000));
+        }
+        sim_free(sim);
+    }
+    printf("%zu of 160 were found dead, %zu were told that they may have "
+           "been\n",
+            convictions, latenesses);
+    assert_true(convictions > 0);
+}
+
 static uint64_t healing_ms(const struct sim *sim)
 {
     return 10 * sim_interval_ms(sim) + 2000;
@@ -291,12 +343,6 @@ static void happen(struct sim *sim, struct prng *chance, size_t nodes)
     }
 }
 
-/* Room for all the lives of everybody. */
-static void many_generations(struct gossip_options *options)
-{
-    options->members_max = 1000;
-}
-
 /* Datagrams are late, doubled and in any order: no copy of a key goes back, and
  * nothing deleted returns. */
 static void p5_no_key_goes_back(void **context)
@@ -337,6 +383,7 @@ int main(void)
             cmocka_unit_test(p3_a_hasty_threshold_does_bury),
             cmocka_unit_test(p3_a_pause_of_five_intervals_buries_nobody),
             cmocka_unit_test(p3_a_late_observer_judges_nobody),
+            cmocka_unit_test(p3_who_is_found_dead_while_away_is_told),
             cmocka_unit_test(p4_halves_find_together_again),
             cmocka_unit_test(p4_halves_that_forgot_each_other_find_together),
             cmocka_unit_test(p5_no_key_goes_back),

@@ -31,6 +31,7 @@ struct sim_node {
     uint64_t start_ms; /* when it will be up; UINT64_MAX: never */
     uint64_t deadline_ms;
     uint64_t generation;
+    size_t latenesses;
     struct packet *socket[SIM_SOCKET_MAX]; /* while it is paused */
     size_t socket_count;
 };
@@ -283,6 +284,9 @@ static void perform(
     bool *removed;
 
     switch (action->kind) {
+    case GOSSIP_LATE:
+        sim->nodes[node].latenesses++;
+        return;
     case GOSSIP_SEND:
         send(sim, node, &action->to, action->datagram);
         return;
@@ -851,6 +855,24 @@ size_t sim_false_deaths(const struct sim *sim)
 void sim_forgive(struct sim *sim)
 {
     sim->false_deaths = 0;
+}
+
+size_t sim_latenesses(const struct sim *sim, size_t node)
+{
+    return sim->nodes[node].latenesses;
+}
+
+bool sim_was_convicted(struct sim *sim, size_t node)
+{
+    for (size_t i = 0; i < sim->options.nodes; i++) {
+        const struct gossip_member *m =
+                sim->nodes[i].is_up ? member_of(sim, i, node) : NULL;
+
+        if (m != NULL && gossip_member_was_convicted(m)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sim_regressions(const struct sim *sim)

@@ -114,6 +114,13 @@ bool sim_agrees_down_within(struct sim *sim, size_t node, uint64_t ms);
 size_t sim_false_deaths(const struct sim *sim);
 void sim_forgive(struct sim *sim); /* sets it to 0 */
 
+/* How often a node was told that it may have been found dead while it was
+ * away; in all its lives. */
+size_t sim_latenesses(const struct sim *sim, size_t node);
+
+/* Has anybody who is up ever found the node's present generation dead? */
+bool sim_was_convicted(struct sim *sim, size_t node);
+
 /* How often an observer was told of an older version of a key than before. */
 size_t sim_regressions(const struct sim *sim);
 

@@ -399,6 +399,189 @@ static void a_late_observer_judges_nobody(void **context)
     world_close(&w);
 }
 
+/* Never told of anything but its own lateness: it knows nobody. */
+static size_t latenesses(struct world *w, struct gossip *g)
+{
+    size_t before = logged_count(w->nodes[0], GOSSIP_LATE);
+
+    evaluate(w, g);
+    return logged_count(w->nodes[0], GOSSIP_LATE) - before;
+}
+
+/* Threshold 8, an interval since our last round, two until all have news. */
+static void who_may_have_been_found_dead_is_told_once(void **context)
+{
+    static const struct {
+        const char *name;
+        uint64_t late_ms;
+        uint32_t min_mean_ms;
+        uint64_t late_intervals;
+        bool is_told;
+    } ROWS[] = {
+            {"in time", 0, 1000, 2, false},
+            {"a pause that buries nobody", 5000, 1000, 2, false},
+            {"the first that may", 5001, 1000, 2, true},
+            {"a minute", 60000, 1000, 2, true},
+            {"patient others", 60000, 10000, 2, false},
+            {"hasty others", 2001, 100, 2, true},
+            {"hasty others, not late", 2000, 100, 2, false},
+            {"never late", 60000, 1000, 0, false},
+    };
+
+    (void)context;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct world w = {.now_ms = 7000};
+        struct gossip_options o = reference_options();
+        struct gossip *g;
+
+        printf("%s\n", ROWS[i].name);
+        o.late_intervals = ROWS[i].late_intervals;
+        o.phi.min_mean_ms = ROWS[i].min_mean_ms;
+        g = world_add(&w, 1, o);
+        assert_int_equal(latenesses(&w, g), 0);
+        pass(&w, 1000 + ROWS[i].late_ms);
+        assert_int_equal(latenesses(&w, g), ROWS[i].is_told ? 1 : 0);
+        pass(&w, 1000);
+        assert_int_equal(latenesses(&w, g), 0);
+        pass(&w, 1000 + ROWS[i].late_ms);
+        assert_int_equal(latenesses(&w, g), ROWS[i].is_told ? 1 : 0);
+        world_close(&w);
+    }
+}
+
+/* Whatever is noticed first after a long pause, nothing overtakes it. */
+static void lateness_is_told_before_all_else(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct addr from = addr_of_node(2);
+    struct gossip_action action;
+    struct script *s;
+    struct gossip *g;
+
+    (void)context;
+    o.late_intervals = 2;
+    o.phi.min_mean_ms = 1000;
+    g = world_add(&w, 1, o);
+    evaluate(&w, g);
+    set(g, "key", "value");
+    s = script_begin(GOSSIP_V0, GOSSIP_SYN);
+    script_line(s, 2, 1, 0, 0);
+    gossip_receive(g, 31000, &from, gossip_encode_finish(&s->encoder));
+    gossip_encoder_close(&s->encoder);
+    free(s);
+    assert_true(gossip_next(g, &action));
+    assert_int_equal(action.kind, GOSSIP_LATE);
+    assert_int_equal(action.late_ms, 30000);
+    assert_ptr_equal(action.member, gossip_self(g));
+    assert_true(gossip_next(g, &action));
+    assert_int_equal(action.kind, GOSSIP_SEND);
+    world_close(&w);
+}
+
+static void the_clock_alone_finds_out_and_does_nothing(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct gossip_action action;
+    struct gossip *g;
+
+    (void)context;
+    o.late_intervals = 2;
+    o.phi.min_mean_ms = 1000;
+    g = world_add(&w, 1, o);
+    evaluate(&w, g);
+    gossip_clock(g, 900);
+    gossip_clock(g, 1100);
+    assert_false(gossip_next(g, &action));
+    gossip_clock(g, 21000);
+    assert_int_equal(gossip_counters(g)->rounds, 1);
+    assert_int_equal(gossip_deadline_ms(g), 21000);
+    gossip_clock(g, 21500);
+    assert_true(gossip_next(g, &action));
+    assert_int_equal(action.kind, GOSSIP_LATE);
+    assert_int_equal(action.late_ms, 20000);
+    assert_false(gossip_next(g, &action));
+    world_close(&w);
+}
+
+/* The next generation of node 2, heard of three times and judged. */
+static const struct gossip_member *live_generation(
+        struct world *w, struct gossip *g, uint64_t generation)
+{
+    char name[32];
+    struct gossip_digest_entry line = {.id = id_of_node(2, name)};
+
+    line.id.generation = generation;
+    for (line.heartbeat = 1; line.heartbeat <= 3; line.heartbeat++) {
+        struct script *s = script_begin(GOSSIP_V0, GOSSIP_SYN);
+
+        pass(w, 1000);
+        assert_true(gossip_encode_digest_entry(&s->encoder, &line));
+        script_deliver(s, w, g, 9999);
+    }
+    evaluate(w, g);
+    assert_true(gossip_member_is_live(gossip_find(g, &line.id)));
+    return gossip_find(g, &line.id);
+}
+
+static void a_conviction_stays_with_the_generation(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct gossip *g;
+    uint64_t heartbeat = 1;
+
+    (void)context;
+    o.dead_grace_ms = 200000;
+    g = world_add(&w, 1, o);
+    hear_heartbeat(&w, g, 2, 1);
+    evaluate(&w, g);
+    assert_int_equal(gossip_dead_count(g), 1);
+    assert_false(gossip_member_was_convicted(member_of(g, 2)));
+    hear_regularly(&w, g, 2, &heartbeat, 1000, 3);
+    evaluate(&w, g);
+    assert_true(is_live(g, 2));
+    assert_false(gossip_member_was_convicted(member_of(g, 2)));
+    pass(&w, 60000);
+    evaluate(&w, g);
+    assert_true(gossip_member_was_convicted(member_of(g, 2)));
+    hear_regularly(&w, g, 2, &heartbeat, 1000, 3);
+    evaluate(&w, g);
+    assert_true(is_live(g, 2));
+    assert_true(gossip_member_was_convicted(member_of(g, 2)));
+    assert_false(gossip_member_was_convicted(live_generation(&w, g, 2)));
+    assert_false(gossip_member_was_convicted(gossip_self(g)));
+    world_close(&w);
+}
+
+/* Who slept for longer than its grace is a stranger again, and yet is known. */
+static void a_conviction_outlives_the_removal(void **context)
+{
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct gossip *g;
+    uint64_t heartbeat = 1;
+
+    (void)context;
+    o.dead_grace_ms = 100000;
+    g = world_add(&w, 1, o);
+    hear_heartbeat(&w, g, 2, 1);
+    hear_regularly(&w, g, 2, &heartbeat, 1000, 3);
+    evaluate(&w, g);
+    pass(&w, 60000);
+    evaluate(&w, g);
+    pass(&w, 100000);
+    evaluate(&w, g);
+    assert_null(member_of(g, 2));
+    hear_regularly(&w, g, 2, &heartbeat, 1000, 3);
+    evaluate(&w, g);
+    assert_true(is_live(g, 2));
+    assert_true(gossip_member_was_convicted(member_of(g, 2)));
+    assert_false(gossip_member_was_convicted(live_generation(&w, g, 2)));
+    world_close(&w);
+}
+
 /* The time away is taken off a silence once, and an interval of listening comes
  * before the judgement. */
 static void who_comes_back_listens_before_it_judges(void **context)
@@ -582,6 +765,11 @@ int main(void)
             cmocka_unit_test(s19_122_the_memory_holds_five_thousand),
             cmocka_unit_test(a_member_is_judged_at_its_own_deadline),
             cmocka_unit_test(a_late_observer_judges_nobody),
+            cmocka_unit_test(who_may_have_been_found_dead_is_told_once),
+            cmocka_unit_test(lateness_is_told_before_all_else),
+            cmocka_unit_test(the_clock_alone_finds_out_and_does_nothing),
+            cmocka_unit_test(a_conviction_stays_with_the_generation),
+            cmocka_unit_test(a_conviction_outlives_the_removal),
             cmocka_unit_test(who_comes_back_listens_before_it_judges),
             cmocka_unit_test(two_intervals_late_is_not_late_yet),
             cmocka_unit_test(no_deadline_is_missed),

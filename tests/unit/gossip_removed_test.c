@@ -56,6 +56,26 @@ static void only_a_higher_heartbeat_is_news(void **context)
     assert_false(refuses(r, 2, 1));
 }
 
+static bool has(const struct gossip_removed *r, uint64_t generation)
+{
+    struct gossip_id id = id_of(generation);
+
+    return gossip_removed_has(r, &id);
+}
+
+static void who_was_removed_is_remembered_until_it_is_let_in(void **context)
+{
+    struct gossip_removed *r = *context;
+    struct gossip_id id = id_of(1);
+
+    assert_false(has(r, 1));
+    put(r, 1, 5);
+    assert_true(has(r, 1));
+    assert_false(has(r, 2));
+    gossip_removed_drop(r, &id);
+    assert_false(has(r, 1));
+}
+
 static void each_part_of_the_identity_counts(void **context)
 {
     struct gossip_removed *r = *context;
@@ -121,6 +141,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest cases[] = {
             CASE(only_a_higher_heartbeat_is_news),
+            CASE(who_was_removed_is_remembered_until_it_is_let_in),
             CASE(each_part_of_the_identity_counts),
             CASE(the_oldest_gives_way),
             CASE(who_is_removed_again_is_the_latest),
