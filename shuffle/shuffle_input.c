@@ -56,6 +56,7 @@ static bool lend(struct shuffle_pool_action *action,
     action->type = type;
     action->link = link->number;
     action->peer = link->peer;
+    action->dialect = link->dialect;
     return true;
 }
 

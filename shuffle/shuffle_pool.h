@@ -91,7 +91,7 @@ enum shuffle_pool_action_type {
                         * of our own link to a LaminarDB peer, what is lost */
     SHUFFLE_POOL_UNREACHABLE, /* peer, code, text */
     SHUFFLE_POOL_FRAME, /* link, peer, tag, payload: 20 and 30 to 36 */
-    SHUFFLE_POOL_LAMINAR, /* link, peer, tag, payload: 02, 04, 05 */
+    SHUFFLE_POOL_LAMINAR, /* link, peer, dialect, tag, payload: 02, 04, 05 */
     SHUFFLE_POOL_BARRIER_SENT, /* peer, checkpoint, code, text */
 };
 
