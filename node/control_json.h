@@ -21,12 +21,13 @@
  *    "checkpoint_id":"42","leader":"1","attempt":"7","sinks":{"words":"3"},
  *    "missing":["3"],"outcome":null}
  *
- *   {"why":"barrier","stages":["words"],"asked":"17"}
+ *   {"why":"drain","stages":["words"],"asked":"17",
+ *    "leader":"0","generation":"0","epoch":"0"}
  *
  * Numbers that were LaminarDB's are JSON numbers, ours are strings of decimal
  * digits (`left_ms` apart, which is small); all are 64 bits exact. `term` and
  * `round` are 0: decisions by a majority, and rewinding, will need them.
- * docs/wire.md, "Checkpoints" says what each field means, and what of it is
+ * docs/wire.md, "Control records" says what each field means, and what of it is
  * accepted; LaminarDB's own fields have the table of accepted and refused forms
  * there, which `read` keeps to the letter.
  *
@@ -34,7 +35,12 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "shuffle/shuffle_cut.h"
+
+enum {
+    CONTROL_STAGES_MAX = 256, /* that one list of a record may name */
+};
 
 enum control_phase {
     CONTROL_PREPARE,
@@ -125,6 +131,9 @@ enum control_why {
     CONTROL_WHY_BURIED, /* the answer: yes */
 };
 
+/* The same of a request: "barrier". */
+const char *control_why_name(enum control_why why);
+
 struct control_request {
     enum control_why why;
     const struct bytes *stages;
@@ -135,19 +144,23 @@ struct control_request {
     uint64_t epoch;
 };
 
-/* What a record that was read points into; one record at a time. */
+/* What a record that was read points into; one record at a time. It grows to
+ * six times the longest text that was read, of 1 MiB at most. */
 struct control_memory {
-    uint8_t *bytes;
+    uint8_t *bytes; /* first the arrays, then the texts */
     size_t capacity;
-    size_t used;
+    size_t arrays_used;
+    size_t arrays_max; /* where the texts begin */
+    size_t texts_used;
 };
 
 void control_memory_init(struct control_memory *m);
 void control_memory_close(struct control_memory *m);
 
-/* False: not of the form, and nothing is set. What is read is borrowed from `m`
- * until the next read with it. A record whose own fields fit and whose Weft
- * fields are missing or do not is LaminarDB's: `is_weft` is false. */
+/* False: not of the form, or no memory; then the record holds nothing. What is
+ * read is borrowed from `m` until the next read with it. A record whose own
+ * fields fit and whose Weft fields are missing, come twice or do not fit is
+ * LaminarDB's: `is_weft` is false, and none of them is set. */
 bool control_read_announcement(struct control_memory *m, struct bytes json,
         struct control_announcement *a);
 bool control_read_ack(
@@ -156,7 +169,8 @@ bool control_read_request(struct control_memory *m, struct bytes json,
         struct control_request *request);
 
 /* Write the text with a NUL behind it. ERR_FULL when it does not fit. With
- * `is_weft` false, LaminarDB's fields alone. */
+ * `is_weft` false, LaminarDB's fields alone; otherwise what the phase has. What
+ * is no UTF-8 in a sentence is written as U+FFFD. */
 int control_write_announcement(
         const struct control_announcement *a, char *text, size_t capacity);
 int control_write_ack(
