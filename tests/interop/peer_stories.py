@@ -124,6 +124,21 @@ def laminars_abort(world):
     expect("the silence", leader.ask("quorum 6 2002,2003 500"), timed_out)
 
 
+def laminars_count_entries(world):
+    """a LaminarDB quorum takes two lives of a node for two, and acks of old"""
+    leader, twin, _ = gathered_laminars(world)  # the third says nothing
+    other_twin = world.laminar(2002, seed=leader.gossip_addr)
+    for follower in (twin, other_twin):
+        follower.ask("follow ok")
+    leader.ask("announce Prepare 5 42")
+    reached = {"quorum": "reached", "acks": [2002, 2002], "watermark": None}
+    eventually("two lives", lambda: leader.ask("quorum 5 2002,2003 0") == reached)
+
+    leader.ask("announce Abort 5 42")
+    leader.ask("announce Prepare 5 42")
+    expect("acks of the first attempt", leader.ask("quorum 5 2002,2003 0"), reached)
+
+
 def gathered_laminars(world):
     """Three LaminarDB nodes that all take the first for the leader."""
     leader = world.laminar(2001)
@@ -167,4 +182,5 @@ STORIES = [
     laminar_speaks_the_frames,
     laminars_agree_on_a_checkpoint,
     laminars_abort,
+    laminars_count_entries,
 ]

@@ -121,12 +121,14 @@ class Peer:
 class Weft:
     """A `weft run`, and the commands that speak to it."""
 
-    def __init__(self, program, directory, node_id, seeds=(), cluster="default"):
+    def __init__(
+        self, program, directory, node_id, seeds=(), cluster="default", settings=None
+    ):
         self.program = program
         self.id = str(node_id)
         self.socket = directory / f"weft-{node_id}.sock"
         self.log = directory / f"weft-{node_id}.log"
-        settings = {
+        every_setting = {
             "node.id": node_id,
             "node.name": f"weft-{node_id}",
             "node.socket": self.socket,
@@ -134,8 +136,9 @@ class Weft:
             "gossip.bind": "127.0.0.1:0",
             "gossip.interval": f"{INTERVAL_MS}ms",
             "shuffle.bind": "127.0.0.1:0",
+            **(settings or {}),
         }
-        pairs = [*settings.items(), *(("cluster.seed", seed) for seed in seeds)]
+        pairs = [*every_setting.items(), *(("cluster.seed", seed) for seed in seeds)]
         flags = [flag for key, value in pairs for flag in ("-s", f"{key}={value}")]
         environment = {
             name: value
@@ -205,6 +208,31 @@ class Weft:
     close = kill
 
 
+class Barrier:
+    """A running `weft barrier`."""
+
+    def __init__(self, weft):
+        self.process = subprocess.Popen(
+            [weft.program, "barrier", "-o", "json", "-S", str(weft.socket)],
+            stdout=subprocess.PIPE,
+        )
+
+    def has_ended(self):
+        return self.process.poll() is not None
+
+    def result(self):
+        """Waits for the end; what was printed, with the exit code."""
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        code = self.process.returncode
+        check(f"weft barrier answers; it ends with {code}", printed)
+        return {"exit": code, **json.loads(printed)}
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 class RawRecv:
     """A running `weft recv laminar --raw`."""
 
@@ -234,6 +262,31 @@ class RawRecv:
         self.process.stdout.close()
 
 
+class RawSend:
+    """A running `weft send laminar --raw` to one node."""
+
+    def __init__(self, weft, node_id):
+        to = ["--raw", "--to", str(node_id)]
+        self.process = subprocess.Popen(
+            [weft.program, "send", "laminar", *to, "-S", str(weft.socket)],
+            stdin=subprocess.PIPE,
+            bufsize=0,
+        )
+
+    def record(self, vnode, data):
+        self.process.stdin.write(struct.pack("<II", vnode, len(data)) + data)
+
+    def end(self):
+        """Ends its input; returns its exit code."""
+        self.process.stdin.close()
+        return self.process.wait(timeout=PATIENCE)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+
+
 class World:
     """Starts the processes of one story, and ends them all with it."""
 
@@ -261,6 +314,12 @@ class World:
 
     def laminar(self, node_id, seed=None, **flags):
         return self._peer("interop-laminar", node_id, seed, flags)
+
+    def barrier(self, weft):
+        return self._keep(Barrier(weft))
+
+    def raw_send(self, weft, node_id):
+        return self._keep(RawSend(weft, node_id))
 
     def raw_recv(self, weft):
         return self._keep(RawRecv(weft))

@@ -17,6 +17,7 @@ import traceback
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
+import checkpoint_stories
 import gossip_stories
 import peer_stories
 import shuffle_stories
@@ -24,7 +25,11 @@ from processes import Failure, World
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-WITH_WEFT = [*gossip_stories.STORIES, *shuffle_stories.STORIES]
+WITH_WEFT = [
+    *gossip_stories.STORIES,
+    *shuffle_stories.STORIES,
+    *checkpoint_stories.STORIES,
+]
 
 
 def main():
@@ -82,7 +87,8 @@ def build_peers(target_dir, stories):
 
 
 def needs_laminar(story):
-    return story.__module__ == "shuffle_stories" or "laminar" in story.__name__
+    with_laminar = ("shuffle_stories", "checkpoint_stories")
+    return story.__module__ in with_laminar or "laminar" in story.__name__
 
 
 def fetch_crates():
