@@ -44,6 +44,7 @@ struct shuffle_link {
     bool outgoing;
     bool is_superseded; /* read to its end, then closed */
     bool announced; /* UP was said, so DOWN will be */
+    bool is_held; /* its owner wants it unread */
     bool unread; /* READ off was said */
     enum shuffle_dialect dialect;
     uint64_t peer; /* 0 before Hello */

@@ -237,7 +237,7 @@ void shuffle_links_update_reading(
     bool is_laminar_source = !link->outgoing &&
                              link->dialect == SHUFFLE_LAMINAR_DIALECT &&
                              link->state == SHUFFLE_LINK_UP;
-    bool unread = link->waits_for_memory ||
+    bool unread = link->waits_for_memory || link->is_held ||
                   (pool->laminar_paused && is_laminar_source);
     struct shuffle_pool_event *event;
 

@@ -420,7 +420,52 @@ void shuffle_pool_barrier(struct shuffle_pool *pool, uint64_t now_ms,
     }
 }
 
-/* --- all of them --- */
+/* A Weft peer that somebody named; NULL when there is none. */
+static const struct shuffle_peer *weft_peer(
+        const struct shuffle_pool *pool, uint64_t id)
+{
+    const struct shuffle_peer *peer = shuffle_peers_find(&pool->peers, id);
+
+    return peer != NULL && peer->speaks_weft ? peer : NULL;
+}
+
+int shuffle_pool_control(struct shuffle_pool *pool, uint64_t now_ms,
+        uint64_t peer, enum shuffle_control_kind kind, struct bytes text,
+        struct error *err)
+{
+    const struct shuffle_wire_control control = {.kind = (uint8_t)kind};
+    uint8_t head[1];
+    struct writer w = writer_of(head, sizeof(head));
+    struct outbox_frame frame = {
+            .kind = OUTBOX_URGENT,
+            .tag = SHUFFLE_TAG_CONTROL,
+            .body = text,
+    };
+
+    assert(text.size < SHUFFLE_FRAME_MAX - sizeof(head));
+    pool->now_ms = now_ms;
+    if (weft_peer(pool, peer) == NULL) {
+        return error_set(err, ERR_NOT_FOUND,
+                "node %" PRIu64 " is unknown, or speaks no Weft", peer);
+    }
+    shuffle_wire_encode_control(&w, &control);
+    frame.head = writer_bytes(&w);
+    return send_by_id(pool, peer, &frame, err);
+}
+
+/* --- reading --- */
+
+void shuffle_pool_hold(
+        struct shuffle_pool *pool, uint64_t now_ms, uint32_t number, bool held)
+{
+    struct shuffle_link *link = shuffle_links_find(pool, number);
+
+    pool->now_ms = now_ms;
+    if (link != NULL) {
+        link->is_held = held;
+        shuffle_links_update_reading(pool, link);
+    }
+}
 
 void shuffle_pool_laminar_pause(
         struct shuffle_pool *pool, uint64_t now_ms, bool paused)

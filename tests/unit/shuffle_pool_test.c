@@ -905,6 +905,117 @@ static void control_overtakes_data_that_is_queued(void **state)
     net_close(net);
 }
 
+static void say_control(struct net *net, int index, uint64_t peer)
+{
+    struct error err;
+
+    assert_int_equal(shuffle_pool_control(pool_of(net, index), net->now_ms,
+                             peer, SHUFFLE_CONTROL_ACK, bytes_text("{}"), &err),
+            0);
+}
+
+static void queue_block(struct net *net, int index, uint32_t link)
+{
+    struct block *block = block_new(&net->nodes[index].blocks, 64 * 1024);
+
+    block_grow(block, 64 * 1024);
+    memset(block->memory + BLOCK_HEAD_BYTES, 0, 64 * 1024);
+    block_frame(block, SHUFFLE_TAG_DATA);
+    assert_int_equal(
+            shuffle_pool_block(pool_of(net, index), net->now_ms, link, block),
+            0);
+}
+
+static void a_barrier_overtakes_data_and_never_a_mark(void **state)
+{
+    struct net *net = begin(2, true);
+    struct shuffle_wire_barrier barrier = shuffle_barrier(1, 1);
+    struct shuffle_pool *pool = pool_of(net, 0);
+    const uint64_t peer = 2;
+    uint32_t link;
+
+    (void)state;
+    shuffle_pool_want(pool, net->now_ms, 2);
+    net_run(net);
+    net_said(net, 1);
+    link = shuffle_pool_link_to(pool, 2);
+    queue_block(net, 0, link);
+    say_control(net, 0, 2);
+    shuffle_pool_frame(pool, net->now_ms, link, SHUFFLE_TAG_MARK,
+            bytes_text(""), bytes_text("m"));
+    shuffle_pool_barrier(pool, net->now_ms, &peer, 1, &barrier);
+    shuffle_pool_frame(pool, net->now_ms, link, SHUFFLE_TAG_MARK,
+            bytes_text(""), bytes_text("mm"));
+    net_run(net);
+    assert_string_equal(
+            net_said(net, 1), "20:1:3 34:1:1 02:1:24 34:1:2 32:1:65536");
+    net_close(net);
+}
+
+static void control_and_barriers_keep_their_order_while_connecting(void **state)
+{
+    struct net *net = begin(2, true);
+    struct shuffle_wire_barrier barrier = shuffle_barrier(1, 1);
+    struct shuffle_pool *pool = pool_of(net, 0);
+    const uint64_t peer = 2;
+
+    (void)state;
+    say_control(net, 0, 2);
+    shuffle_pool_barrier(pool, net->now_ms, &peer, 1, &barrier);
+    say_control(net, 0, 2);
+    net_run(net);
+    assert_string_equal(net_said(net, 0), "up:2>weft barrier:2:0");
+    assert_string_equal(net_said(net, 1), "up:1<weft 20:1:3 02:1:24 20:1:3");
+    assert_int_equal(net->nodes[1].last.payload.size, 3);
+    net_close(net);
+}
+
+static void control_for_nobody_fails_at_once_and_says_why(void **state)
+{
+    struct net *net = begin(2, false);
+    struct error err;
+
+    (void)state;
+    assert_int_equal(shuffle_pool_control(pool_of(net, 0), net->now_ms, 99,
+                             SHUFFLE_CONTROL_ACK, bytes_text("{}"), &err),
+            ERR_NOT_FOUND);
+    assert_string_equal(err.text, "node 99 is unknown, or speaks no Weft");
+    /* Node 2 is LaminarDB's here. */
+    assert_int_equal(shuffle_pool_control(pool_of(net, 0), net->now_ms, 2,
+                             SHUFFLE_CONTROL_ACK, bytes_text("{}"), &err),
+            ERR_NOT_FOUND);
+    net_close(net);
+}
+
+static void a_link_that_is_held_waits_and_others_do_not(void **state)
+{
+    struct net *net = begin(3, false);
+    struct shuffle_pool *pool = pool_of(net, 0);
+    uint32_t link;
+
+    (void)state;
+    assert_int_equal(send_batch(net, 1, 1, 7), 0);
+    net_run(net);
+    link = net->nodes[0].last.link;
+    net_said(net, 0);
+    shuffle_pool_hold(pool, net->now_ms, link, true);
+    net_run(net);
+    assert_int_equal(send_batch(net, 1, 1, 7), 0);
+    assert_int_equal(send_batch(net, 2, 1, 7), 0);
+    net_run(net);
+    assert_string_equal(net_said(net, 0), "up:3<laminar 05:3:316");
+    /* The pause of all LaminarDB links is another matter. */
+    shuffle_pool_laminar_pause(pool, net->now_ms, true);
+    shuffle_pool_laminar_pause(pool, net->now_ms, false);
+    net_run(net);
+    assert_string_equal(net_said(net, 0), "");
+    shuffle_pool_hold(pool, net->now_ms, link, false);
+    net_run(net);
+    assert_string_equal(net_said(net, 0), "05:2:316");
+    shuffle_pool_hold(pool, net->now_ms, 0x770000, true); /* no such link */
+    net_close(net);
+}
+
 static void a_block_for_a_link_that_is_gone_stays_the_callers(void **state)
 {
     struct net *net = begin(1, true);
@@ -1554,6 +1665,11 @@ int main(void)
                     a_greeting_that_does_not_fit_is_closed_with_its_word),
             cmocka_unit_test(two_weft_nodes_greet_and_exchange_both_ways),
             cmocka_unit_test(control_overtakes_data_that_is_queued),
+            cmocka_unit_test(a_barrier_overtakes_data_and_never_a_mark),
+            cmocka_unit_test(
+                    control_and_barriers_keep_their_order_while_connecting),
+            cmocka_unit_test(control_for_nobody_fails_at_once_and_says_why),
+            cmocka_unit_test(a_link_that_is_held_waits_and_others_do_not),
             cmocka_unit_test(a_block_for_a_link_that_is_gone_stays_the_callers),
             cmocka_unit_test(control_that_finds_no_room_ends_its_link),
             cmocka_unit_test(a_newer_greet_supersedes_behind_what_was_buffered),
