@@ -97,6 +97,7 @@ static void lend(struct shuffle_streams_action *action, struct bytes copied)
     switch (action->type) {
     case SHUFFLE_STREAMS_FRAME:
     case SHUFFLE_STREAMS_CLIENT_FRAME:
+    case SHUFFLE_STREAMS_BARRIER:
         action->payload = copied;
         break;
     case SHUFFLE_STREAMS_CLIENT_SUMMARY:
@@ -105,6 +106,9 @@ static void lend(struct shuffle_streams_action *action, struct bytes copied)
     case SHUFFLE_STREAMS_PUBLISH_PLACE:
         action->stage.data = copied.data;
         action->sinks.packed = bytes_skip(copied, action->stage.size);
+        break;
+    case SHUFFLE_STREAMS_CUT:
+        action->text = copied;
         break;
     case SHUFFLE_STREAMS_WANT:
     case SHUFFLE_STREAMS_BLOCK:
@@ -116,6 +120,7 @@ static void lend(struct shuffle_streams_action *action, struct bytes copied)
     case SHUFFLE_STREAMS_LAMINAR: /* its payload is lent by its source */
     case SHUFFLE_STREAMS_LAMINAR_FLUSH:
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
+    case SHUFFLE_STREAMS_LINK_HOLD:
         break;
     }
 }
