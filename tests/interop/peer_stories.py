@@ -139,6 +139,43 @@ def laminars_count_entries(world):
     expect("acks of the first attempt", leader.ask("quorum 5 2002,2003 0"), reached)
 
 
+PREPARE = '"epoch":5,"checkpoint_id":42,"phase":"Prepare"'
+ACCEPTED_AND_REFUSED = [
+    # form, announcement, whether LaminarDB reads it
+    ("as it writes", '{%s,"flags":0,"min_watermark_ms":null}' % PREPARE, True),
+    ("no watermark", '{%s,"flags":0}' % PREPARE, True),
+    ("space around", '\n{ %s ,\t"flags":0 } ' % PREPARE, True),
+    ("another order", '{"flags":0,%s}' % PREPARE, True),
+    ("fields of others", '{%s,"flags":0,"x":[{"epoch":7}],"x":1e9}' % PREPARE, True),
+    ("largest", '{%s,"flags":18446744073709551615}' % PREPARE, True),
+    ("an array", '[5,42,"Prepare",0,null]', True),
+    ("no flags", "{%s}" % PREPARE, False),
+    ("a field twice", '{%s,"flags":0,"flags":0}' % PREPARE, False),
+    ("a fraction", '{%s,"flags":0.0}' % PREPARE, False),
+    ("negative", '{%s,"flags":-1}' % PREPARE, False),
+    ("a string", '{%s,"flags":"0"}' % PREPARE, False),
+    ("too large", '{%s,"flags":18446744073709551616}' % PREPARE, False),
+    ("another word", '{%s,"flags":0}' % PREPARE.replace("Prepare", "Aligned"), False),
+    ("small letters", '{%s,"flags":0}' % PREPARE.replace("P", "p"), False),
+    ("more behind", '{%s,"flags":0}}' % PREPARE, False),
+    ("a comma too many", '{%s,"flags":0,}' % PREPARE, False),
+    ("nothing", "", False),
+    ("null", "null", False),
+]
+
+
+def laminar_reads_records(world):
+    """which forms of a control record LaminarDB reads, and which it refuses"""
+    laminar = world.laminar(2001)
+    for form, text, is_read in ACCEPTED_AND_REFUSED:
+        answer = laminar.try_asking(f"read announcement {text.encode().hex()}")
+        expect(form, "read" in answer, is_read)
+        if is_read:
+            read = answer["read"]
+            ids = (read["epoch"], read["checkpoint_id"], read["phase"])
+            expect(form, ids, (5, 42, "Prepare"))
+
+
 def gathered_laminars(world):
     """Three LaminarDB nodes that all take the first for the leader."""
     leader = world.laminar(2001)
@@ -183,4 +220,5 @@ STORIES = [
     laminars_agree_on_a_checkpoint,
     laminars_abort,
     laminars_count_entries,
+    laminar_reads_records,
 ]

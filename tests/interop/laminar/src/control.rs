@@ -10,6 +10,8 @@
 //!     follow fail TEXT
 //!     follow silent
 //!     observed                    the announcements seen, and the cluster's watermark
+//!     read announcement HEX       what the crate's reader makes of that text
+//!     read ack HEX
 //!
 //! The announcing, the observing, the acking and the quorum are the crate's.
 //! The loop that observes and acks belongs to LaminarDB's engine, in another
@@ -25,7 +27,7 @@ use laminar_core::cluster::discovery::{NodeId, NodeInfo};
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
-use crate::Failure;
+use crate::{bytes, Failure};
 
 /// How often LaminarDB's engine looks.
 const OBSERVE_EVERY: Duration = Duration::from_millis(50);
@@ -79,6 +81,7 @@ impl Control {
             ["quorum", epoch, ids, deadline] => self.quorum(epoch, ids, deadline).await,
             ["follow", ref answer @ ..] => self.follow(answer),
             ["observed"] => Ok(self.observed()),
+            ["read", kind, hex] => read(kind, hex),
             _ => return None,
         })
     }
@@ -160,6 +163,17 @@ fn describe(outcome: QuorumOutcome) -> Value {
 
 fn numbers(ids: &[NodeId]) -> Vec<u64> {
     ids.iter().map(|id| id.0).collect()
+}
+
+/// As the crate reads its KV. A value in it is UTF-8, so other bytes are refused.
+fn read(kind: &str, hex: &str) -> Result<Value, Failure> {
+    let text = String::from_utf8(bytes(hex)?)?;
+    let record = match kind {
+        "announcement" => json!(serde_json::from_str::<BarrierAnnouncement>(&text)?),
+        "ack" => json!(serde_json::from_str::<BarrierAck>(&text)?),
+        _ => return Err("read an announcement or an ack".into()),
+    };
+    Ok(json!({ "read": record }))
 }
 
 async fn follow(controller: Arc<ClusterController>, follower: Arc<Mutex<Follower>>) {

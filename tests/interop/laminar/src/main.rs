@@ -247,11 +247,14 @@ fn encode(batch: &RecordBatch) -> Result<String, Failure> {
 }
 
 fn decode(hex: &str) -> Result<RecordBatch, Failure> {
+    Ok(deserialize_batch_stream(&bytes(hex)?)?)
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, Failure> {
     let pairs = hex.as_bytes().chunks(2).map(std::str::from_utf8);
-    let bytes: Vec<u8> = pairs
+    pairs
         .map(|pair| Ok(u8::from_str_radix(pair?, 16)?))
-        .collect::<Result<_, Failure>>()?;
-    Ok(deserialize_batch_stream(&bytes)?)
+        .collect()
 }
 
 async fn peers(node: &Node) -> Result<Value, Failure> {
