@@ -212,23 +212,37 @@ static bool read_stage(
     return read_text(m, value, stage) && shuffle_wire_is_stage(*stage);
 }
 
-static bool read_ids(struct control_memory *m, struct bytes value,
-        const uint64_t **ids, size_t *count)
+static bool read_numbers(struct control_memory *m, struct bytes value,
+        const uint64_t **numbers, size_t *count)
 {
     uint64_t *array = begin_array(m);
     struct json_walk walk;
     struct bytes item;
 
-    *ids = array;
+    *numbers = array;
     *count = 0;
     if (!json_walk_array(value, &walk)) {
         return false;
     }
     while (json_walk_item(&walk, &item)) {
-        if (!claim(m, sizeof(*array)) || !read_id(item, &array[*count])) {
+        if (!claim(m, sizeof(*array)) || !read_digits(item, &array[*count])) {
             return false;
         }
         ++*count;
+    }
+    return true;
+}
+
+static bool read_ids(struct control_memory *m, struct bytes value,
+        const uint64_t **ids, size_t *count)
+{
+    if (!read_numbers(m, value, ids, count)) {
+        return false;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if ((*ids)[i] == 0) {
+            return false;
+        }
     }
     return true;
 }
@@ -249,6 +263,15 @@ static bool read_members(struct control_memory *m, struct bytes value,
         has_leader = has_leader || a->members[i] == a->leader;
     }
     return has_leader;
+}
+
+static bool read_generations(struct control_memory *m, struct bytes value,
+        struct control_announcement *a)
+{
+    size_t count;
+
+    return read_numbers(m, value, &a->generations, &count) &&
+           count == a->members_count;
 }
 
 static bool read_stages(struct control_memory *m, struct bytes value,
@@ -442,6 +465,7 @@ enum {
     A_ATTEMPT,
     A_ROUND,
     A_MEMBERS, /* from here on of one phase */
+    A_GENERATIONS,
     A_ROTATE,
     A_LEFT_MS,
     A_ASKED,
@@ -453,8 +477,8 @@ enum {
 
 static const char *const ANNOUNCEMENT[A_FIELDS] = {"epoch", "checkpoint_id",
         "phase", "flags", "min_watermark_ms", "leader", "generation", "term",
-        "attempt", "round", "members", "rotate", "left_ms", "asked", "place",
-        "reason", "missing"};
+        "attempt", "round", "members", "generations", "rotate", "left_ms",
+        "asked", "place", "reason", "missing"};
 
 static bool read_phase(const struct field *f, enum control_phase *phase)
 {
@@ -470,6 +494,7 @@ static bool read_prepare(struct control_memory *m, const struct field *f,
 {
     return all_once(f, A_MEMBERS, A_PLACE) &&
            read_members(m, f[A_MEMBERS].value, a) &&
+           read_generations(m, f[A_GENERATIONS].value, a) &&
            read_stages(m, f[A_ROTATE].value, &a->rotate, &a->rotate_count) &&
            json_walk_u64(f[A_LEFT_MS].value, &a->left_ms) &&
            read_asked(m, f[A_ASKED].value, &a->asked, &a->asked_count);

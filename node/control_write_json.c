@@ -91,13 +91,13 @@ static void put_watermark(
     put(w, text);
 }
 
-static void put_ids(
-        struct writer *w, const char *name, const uint64_t *ids, size_t count)
+static void put_numbers(struct writer *w, const char *name,
+        const uint64_t *numbers, size_t count)
 {
     put(w, name);
     put(w, "[");
     for (size_t i = 0; i < count; i++) {
-        put_digits(w, i > 0 ? "," : "", ids[i]);
+        put_digits(w, i > 0 ? "," : "", numbers[i]);
     }
     put(w, "]");
 }
@@ -124,7 +124,8 @@ static int end(struct writer *w)
 
 static void put_prepare(struct writer *w, const struct control_announcement *a)
 {
-    put_ids(w, ",\"members\":", a->members, a->members_count);
+    put_numbers(w, ",\"members\":", a->members, a->members_count);
+    put_numbers(w, ",\"generations\":", a->generations, a->members_count);
     put_stages(w, ",\"rotate\":", a->rotate, a->rotate_count);
     put(w, ",\"left_ms\":");
     put_number(w, a->left_ms);
@@ -171,7 +172,7 @@ static void put_phase(struct writer *w, const struct control_announcement *a)
     case CONTROL_ABORT:
         put(w, ",\"reason\":");
         put_text(w, a->reason);
-        put_ids(w, ",\"missing\":", a->missing, a->missing_count);
+        put_numbers(w, ",\"missing\":", a->missing, a->missing_count);
         break;
     }
 }
@@ -230,7 +231,7 @@ static void put_our_ack(struct writer *w, const struct control_ack *ack)
         put_digits(w, ":", ack->sinks[i].number);
     }
     put(w, "}");
-    put_ids(w, ",\"missing\":", ack->missing, ack->missing_count);
+    put_numbers(w, ",\"missing\":", ack->missing, ack->missing_count);
     put(w, ",\"outcome\":");
     put(w, known_text(ack->outcome));
 }

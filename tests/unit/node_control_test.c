@@ -364,6 +364,7 @@ static void nesting_has_a_bound(void **context)
 #define OUR_PREPARE                                                            \
     HEAD("Prepare", "null")                                                    \
     ",\"members\":[\"1\",\"2\",\"18446744073709551615\"],"                     \
+    "\"generations\":[\"1767225600000\",\"0\",\"18446744073709551615\"],"      \
     "\"rotate\":[\"words\",\"lines\"],\"left_ms\":7500,"                       \
     "\"asked\":{\"2\":\"17\",\"18446744073709551615\":\"1\"}}"
 #define OUR_COMMIT                                                             \
@@ -384,6 +385,12 @@ static void nesting_has_a_bound(void **context)
     "{\"why\":\"drain\",\"stages\":[\"words\"],\"asked\":\"17\","              \
     "\"leader\":\"0\",\"generation\":\"0\",\"epoch\":\"0\"}"
 
+#define PREPARES(members, generations, rotate, left_ms, asked)                 \
+    (HEAD("Prepare", "null") ",\"members\":" members                           \
+                             ",\"generations\":" generations                   \
+                             ",\"rotate\":" rotate ",\"left_ms\":" left_ms     \
+                             ",\"asked\":" asked "}")
+
 static void our_prepare_says_who_and_how_long(void **context)
 {
     struct control_announcement a;
@@ -396,6 +403,8 @@ static void our_prepare_says_who_and_how_long(void **context)
     assert_int_equal(a.attempt, 7);
     assert_int_equal(a.members_count, 3);
     assert_true(a.members[0] == 1 && a.members[2] == UINT64_MAX);
+    assert_true(a.generations[0] == UINT64_C(1767225600000));
+    assert_true(a.generations[1] == 0 && a.generations[2] == UINT64_MAX);
     assert_int_equal(a.rotate_count, 2);
     assert_true(bytes_equal_text(a.rotate[1], "lines"));
     assert_int_equal(a.left_ms, 7500);
@@ -450,8 +459,7 @@ static void our_ack_says_what_it_lacks_and_knows(void **context)
 static void our_records_are_written_as_they_are_read(void **context)
 {
     static const char *const ROWS[] = {OUR_PREPARE, OUR_COMMIT, OUR_ABORT,
-            (HEAD("Prepare", "-1") ",\"members\":[\"1\"],\"rotate\":[],"
-                                   "\"left_ms\":0,\"asked\":{}}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "[]", "0", "{}"),
             (HEAD("Commit", "null") ",\"place\":{}}"),
             (HEAD("Abort", "null") ",\"reason\":\"\",\"missing\":[]}")};
     static const char *const KNOWN[] = {"null", "\"committed\"", "\"aborted\""};
@@ -486,33 +494,23 @@ static void what_is_not_all_of_ours_is_laminars(void **context)
 {
     static const char *const ROWS[] = {
             (HEAD("Prepare", "null") "}"), /* no members */
-            (HEAD("Prepare", "null") ",\"members\":[],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"2\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"2\",\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\",\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"0\",\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[1],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare",
-                    "null") ",\"members\":[\"1\"],\"rotate\":[\"a b\"],"
-                            "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\"],\"rotate\":null,"
-                                     "\"left_ms\":1,\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":\"1\",\"asked\":{}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{\"2\":17}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\"],\"rotate\":[],"
-                                     "\"left_ms\":1,\"asked\":{\"2\":\"1\","
-                                     "\"2\":\"1\"}}"),
-            (HEAD("Prepare", "null") ",\"members\":[\"1\"],\"members\":[\"1\"],"
-                                     "\"rotate\":[],\"left_ms\":1,"
-                                     "\"asked\":{}}"),
+            PREPARES("[]", "[]", "[]", "1", "{}"),
+            PREPARES("[\"2\"]", "[\"9\"]", "[]", "1", "{}"),
+            PREPARES("[\"2\",\"1\"]", "[\"9\",\"9\"]", "[]", "1", "{}"),
+            PREPARES("[\"1\",\"1\"]", "[\"9\",\"9\"]", "[]", "1", "{}"),
+            PREPARES("[\"0\",\"1\"]", "[\"9\",\"9\"]", "[]", "1", "{}"),
+            PREPARES("[1]", "[\"9\"]", "[]", "1", "{}"),
+            PREPARES("[\"1\"]", "[]", "[]", "1", "{}"),
+            PREPARES("[\"1\"]", "[\"9\",\"9\"]", "[]", "1", "{}"),
+            PREPARES("[\"1\"]", "[9]", "[]", "1", "{}"),
+            PREPARES("[\"1\"]", "\"9\"", "[]", "1", "{}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "[\"a b\"]", "1", "{}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "null", "1", "{}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "[]", "\"1\"", "{}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "[]", "1", "{\"2\":17}"),
+            PREPARES("[\"1\"]", "[\"9\"]", "[]", "1",
+                    "{\"2\":\"1\",\"2\":\"1\"}"),
+            PREPARES("[\"1\"],\"members\":[\"1\"]", "[\"9\"]", "[]", "1", "{}"),
             (HEAD("Commit", "null") "}"), /* no place */
             (HEAD("Commit", "null") ",\"place\":[]}"),
             (HEAD("Commit", "null") ",\"place\":{\"w\":{\"epoch\":\"5\","
@@ -747,7 +745,8 @@ enum {
 
 struct chance {
     struct prng prng;
-    uint64_t ids[2 * RANDOM_ITEMS];
+    uint64_t ids[RANDOM_ITEMS];
+    uint64_t generations[RANDOM_ITEMS];
     struct bytes stages[RANDOM_ITEMS];
     struct control_asked asked[RANDOM_ITEMS];
     struct control_sink sinks[RANDOM_ITEMS];
@@ -880,6 +879,10 @@ static struct control_announcement random_announcement(struct chance *c)
         }
         a.leader = c->ids[prng_below(&c->prng, a.members_count)];
         a.members = c->ids;
+        for (size_t i = 0; i < a.members_count; i++) {
+            c->generations[i] = number(c);
+        }
+        a.generations = c->generations;
         a.rotate_count = fill_stages(c);
         a.rotate = c->stages;
         a.left_ms = number(c);
@@ -903,6 +906,7 @@ static void assert_same_lists(const struct control_announcement *a,
     assert_int_equal(a->members_count, b->members_count);
     for (size_t i = 0; i < a->members_count; i++) {
         assert_true(a->members[i] == b->members[i]);
+        assert_true(a->generations[i] == b->generations[i]);
     }
     assert_int_equal(a->rotate_count, b->rotate_count);
     for (size_t i = 0; i < a->rotate_count; i++) {
