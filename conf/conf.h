@@ -28,7 +28,7 @@
 #include "conf/conf_report.h"
 
 enum {
-    CONF_SETTINGS = 32, /* rows of the table */
+    CONF_SETTINGS = 36, /* rows of the table */
     /* Texts with their NUL; each legal one fits on a line of the file. */
     CONF_NAME_BYTES = 129,
     CONF_HOST_BYTES = 181,
@@ -139,6 +139,12 @@ struct conf {
         uint64_t reconnect_min_ms;
         uint64_t reconnect_max_ms;
     } shuffle;
+    struct {
+        uint64_t interval_ms; /* 0: by hand */
+        uint64_t align_timeout_ms;
+        uint64_t patience;
+        uint64_t expect;
+    } checkpoint;
     struct {
         enum conf_log_level level;
         enum conf_log_format format;

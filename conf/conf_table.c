@@ -84,6 +84,15 @@ const struct conf_setting conf_table[CONF_SETTINGS] = {
     {"shuffle", "reconnect_max", CONF_DURATION, AT(shuffle.reconnect_max_ms), 10, HOUR, "10s", "",
      "The longest wait between two connects."},
 
+    {"checkpoint", "interval", CONF_INTERVAL, AT(checkpoint.interval_ms), 50, 24 * HOUR, "0", "",
+     "The time from the start of one checkpoint to the next while this node leads; 0: only when weft barrier asks."},
+    {"checkpoint", "align_timeout", CONF_DURATION, AT(checkpoint.align_timeout_ms), 100, 10 * MINUTE, "8s", "",
+     "How long a checkpoint may take before it is aborted, with the names of those it waits for."},
+    {"checkpoint", "patience", CONF_COUNT, AT(checkpoint.patience), 0, 1000, "2", "",
+     "After how many checkpoints in a row that were lost to the same member the leader goes on without it; 0: never."},
+    {"checkpoint", "expect", CONF_COUNT, AT(checkpoint.expect), 0, 4096, "0", "",
+     "How many members the cluster should have: half of them or fewer commit no checkpoint; 0: any number may."},
+
     {"log", "level", CONF_LEVEL, AT(log.level), 0, 0, "info", "",
      "The least important line that is logged."},
     {"log", "format", CONF_FORMAT, AT(log.format), 0, 0, "auto", "",

@@ -15,6 +15,7 @@ enum conf_type {
     CONF_SEEDS, /* struct conf_seeds, a list */
     CONF_PEERS, /* struct conf_peers, a list */
     CONF_DURATION, /* uint64_t, ms */
+    CONF_INTERVAL, /* uint64_t, ms; 0, whatever the bounds */
     CONF_SIZE, /* uint64_t, bytes */
     CONF_COUNT, /* uint64_t */
     CONF_RATIO, /* double */

@@ -65,14 +65,16 @@ static bool parse_number(
         *out = 0;
         return true;
     }
-    if (setting->type == CONF_DURATION) {
+    if (setting->type == CONF_DURATION || setting->type == CONF_INTERVAL) {
         is_one = conf_text_to_duration(text, &number);
     } else if (setting->type == CONF_SIZE) {
         is_one = conf_text_to_size(text, &number);
     } else {
         is_one = bytes_to_u64(text, &number);
     }
-    if (!is_one || number < setting->min || number > setting->max) {
+    if (!is_one || number > setting->max ||
+            (number < setting->min &&
+                    (number > 0 || setting->type != CONF_INTERVAL))) {
         return false;
     }
     *out = number;
@@ -317,6 +319,7 @@ static bool parse_scalar(
         return parse_advertise(text, out);
     case CONF_ID:
     case CONF_DURATION:
+    case CONF_INTERVAL:
     case CONF_SIZE:
     case CONF_COUNT:
         return parse_number(text, setting, out);
@@ -428,7 +431,8 @@ static void format_number(
 {
     if (number == 0 && conf_may_be_empty(setting)) {
         text[0] = '\0';
-    } else if (setting->type == CONF_DURATION) {
+    } else if (setting->type == CONF_DURATION ||
+               setting->type == CONF_INTERVAL) {
         (void)conf_text_duration(number, text);
     } else if (setting->type == CONF_SIZE) {
         (void)conf_text_size(number, text);
@@ -502,6 +506,7 @@ const char *conf_value_format(const struct conf *conf,
         break;
     case CONF_ID:
     case CONF_DURATION:
+    case CONF_INTERVAL:
     case CONF_SIZE:
     case CONF_COUNT:
         format_number(*(const uint64_t *)in, setting, text);
@@ -552,6 +557,9 @@ const char *conf_value_phrase(
         return text;
     case CONF_DURATION:
         between(setting, "a duration", text);
+        return text;
+    case CONF_INTERVAL:
+        between(setting, "0, or a duration", text);
         return text;
     case CONF_SIZE:
         between(setting, "a size", text);

@@ -14,15 +14,15 @@ static int parse(struct fixture *f, const char *section, const char *key,
 static bool has_bounds(const struct conf_setting *setting)
 {
     return setting->type == CONF_ID || setting->type == CONF_DURATION ||
-           setting->type == CONF_SIZE || setting->type == CONF_COUNT ||
-           setting->type == CONF_RATIO;
+           setting->type == CONF_INTERVAL || setting->type == CONF_SIZE ||
+           setting->type == CONF_COUNT || setting->type == CONF_RATIO;
 }
 
 /* A number in the notation of the setting. */
 static struct bytes written(const struct conf_setting *setting, uint64_t number,
         char text[static CONF_TEXT_BYTES])
 {
-    if (setting->type == CONF_DURATION) {
+    if (setting->type == CONF_DURATION || setting->type == CONF_INTERVAL) {
         return bytes_text(conf_text_duration(number, text));
     }
     (void)snprintf(text, CONF_TEXT_BYTES, "%llu", (unsigned long long)number);
@@ -53,12 +53,41 @@ static void every_number_is_held_to_its_bounds(void **state)
         }
         assert_int_equal(try_number(f, setting, setting->min), 0);
         assert_int_equal(try_number(f, setting, setting->max), 0);
-        assert_int_equal(try_number(f, setting, setting->min - 1), ERR_INVALID);
+        if (setting->min > 0) {
+            assert_int_equal(
+                    try_number(f, setting, setting->min - 1), ERR_INVALID);
+        }
         if (setting->max < UINT64_MAX) {
             assert_int_equal(
                     try_number(f, setting, setting->max + 1), ERR_INVALID);
         }
     }
+    fixture_close(f);
+}
+
+/* 0 is not the shortest interval but none at all. */
+static void an_interval_may_be_none(void **state)
+{
+    const struct conf_setting *setting = conf_find("checkpoint", "interval");
+    struct fixture *f = fixture_open();
+    char text[CONF_VALUE_BYTES];
+
+    (void)state;
+    assert_int_equal(parse(f, "checkpoint", "interval", "50ms"), 0);
+    assert_int_equal(f->conf.checkpoint.interval_ms, 50);
+    assert_int_equal(parse(f, "checkpoint", "interval", "1ms"), ERR_INVALID);
+    assert_int_equal(parse(f, "checkpoint", "interval", ""), ERR_INVALID);
+    assert_int_equal(parse(f, "checkpoint", "interval", "0"), 0);
+    assert_int_equal(f->conf.checkpoint.interval_ms, 0);
+    assert_int_equal(parse(f, "checkpoint", "interval", "0s"), 0);
+    assert_int_equal(
+            conf_value_parse(&f->conf, setting,
+                    bytes_text(conf_value_format(&f->conf, setting, 0, text)),
+                    0, NULL),
+            0);
+    assert_int_equal(f->conf.checkpoint.interval_ms, 0);
+    assert_string_equal(conf_value_phrase(setting, text),
+            "0, or a duration between 50ms and 24h");
     fixture_close(f);
 }
 
@@ -284,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(every_number_is_held_to_its_bounds),
+            cmocka_unit_test(an_interval_may_be_none),
             cmocka_unit_test(a_text_is_held_to_its_bounds),
             cmocka_unit_test(a_text_that_a_file_could_not_hold_is_refused),
             cmocka_unit_test(a_refused_text_leaves_the_value_as_it_was),
