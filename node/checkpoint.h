@@ -50,12 +50,22 @@
 #pragma once
 
 #include "base/error.h"
-#include "node/checkpoint_ledger.h"
-#include "node/control_json.h"
+#include "node/checkpoint_actions.h"
+#include "node/checkpoint_attempt.h"
+#include "node/checkpoint_reason.h"
+#include "node/checkpoint_stages.h"
 
 enum {
     CHECKPOINT_CLIENTS_MAX = 64, /* programs that may wait for one */
     CHECKPOINT_TEXT_BYTES = 64 * 1024, /* the longest control record */
+    CHECKPOINT_CONVICTED_MAX = 256, /* lives that we have judged dead */
+
+    CHECKPOINT_AGAIN_MS = 1000, /* what was asked and not answered */
+    CHECKPOINT_SILENCE_MS = 2000, /* of a leader, beyond the deadline */
+    CHECKPOINT_DRAIN_MS = 4000, /* for moving our stages away, in all */
+    CHECKPOINT_PROBE_MS = 5000,
+    CHECKPOINT_LEADERLESS_MS = 10000, /* until a request is refused */
+    CHECKPOINT_LAMINAR_MS = 30000, /* in which a LaminarDB leader decides */
 };
 
 struct checkpoint_options {
@@ -82,52 +92,182 @@ struct checkpoint_member {
     bool speaks_weft;
 };
 
-enum checkpoint_action_type {
-    CHECKPOINT_PUBLISH, /* text: our `control:barrier` */
-    CHECKPOINT_PUBLISH_ACK, /* text: our `control:barrier-ack` */
-    CHECKPOINT_CONTROL, /* peer, kind, text: a CONTROL frame */
-    CHECKPOINT_CUT, /* order: begin it */
-    CHECKPOINT_OUTCOME, /* outcome: for the streams */
-    CHECKPOINT_KEEP, /* kept: on disk, then checkpoint_kept */
-    CHECKPOINT_ANSWER, /* client, result: of `weft barrier` */
-    CHECKPOINT_SUSPENDED, /* peer, on: left out from now on, or not any more */
-    CHECKPOINT_DRAINED, /* `draining` may be published now */
-    CHECKPOINT_CONFIRMED, /* nobody has buried us: go on */
-    CHECKPOINT_BURIED, /* join anew */
-    CHECKPOINT_LOG, /* is_warning, text: for the operator */
+/* A member, and what has become of it here. */
+struct checkpoint_peer {
+    struct checkpoint_member facts;
+    bool has_acked; /* in its key, whose latest version is this */
+    uint64_t ack_version;
+
+    /* As its leader sees it. */
+    unsigned lost; /* attempts in a row that were lost to it */
+    uint64_t failed[CHECKPOINT_FAILED_MAX]; /* their epochs, the latest last */
+    size_t failed_count;
+    bool is_suspended;
+    bool has_asked; /* for a checkpoint that has not begun yet */
+    uint64_t token; /* its latest request */
+    uint64_t told; /* the epoch that answers it: it hears of the outcome */
 };
 
-/* A decision as it is kept. */
-struct checkpoint_decision {
-    uint64_t leader;
-    uint64_t generation;
-    uint64_t epoch;
-    bool is_committed;
+/* The attempt that we lead:
+ *
+ *   IDLE ──Prepare──► WAITING ──all have acked──► KEEPING ──kept──► IDLE
+ *                        │                           └── cannot ──►
+ *                        └── refused, lost, late ─────────────────►
+ *
+ * Without a disk KEEPING takes no time. */
+enum checkpoint_lead_state {
+    CHECKPOINT_LEAD_IDLE,
+    CHECKPOINT_LEAD_WAITING,
+    CHECKPOINT_LEAD_KEEPING,
 };
 
-/* How a request ended. Arrays are borrowed until the next verb. */
-struct checkpoint_result {
-    bool is_refused; /* nothing was begun: `reason` says why */
-    const struct checkpoint_entry *entry; /* NULL when refused */
+enum checkpoint_word {
+    CHECKPOINT_SILENT,
+    CHECKPOINT_OK,
+    CHECKPOINT_REFUSED,
 };
 
-/* Fields that an action's comment does not name are not set. What is pointed
- * at is borrowed until the next verb. */
-struct checkpoint_action {
-    enum checkpoint_action_type type;
-    uint64_t peer;
-    enum shuffle_control_kind kind;
-    const char *text;
-    struct shuffle_cut_order order;
-    struct shuffle_cut_outcome outcome;
-    struct checkpoint_decision kept;
+/* A member's sink of a stage that is placed anew. */
+struct checkpoint_placed {
+    bool is_set;
+    uint64_t number;
+};
+
+struct checkpoint_lead {
+    enum checkpoint_lead_state state;
+    struct checkpoint_attempt attempt;
+    uint8_t *words; /* enum checkpoint_word of each member, in their order */
+    uint64_t *ack_versions; /* of LaminarDB members, when it began */
+    struct checkpoint_placed *placed; /* by member, then by stage */
+    size_t oks;
+    size_t heard; /* words, both kinds */
+    uint64_t started_us;
+    uint64_t left_us; /* from here on refusals are gathered */
+    uint64_t deadline_us;
+    struct control_watermark watermark; /* the least that was said */
+    size_t places_max; /* stages whose placement fits into the record */
+    char reason[CHECKPOINT_REASON_BYTES]; /* of those who have refused */
+    uint64_t blamed[CHECKPOINT_NAMED_MAX];
+    size_t blamed_count;
+    bool is_drain; /* it moves our own stages away */
+    char *outcome_text; /* the latest Commit or Abort of ours */
+    struct checkpoint_decision outcome; /* which it says */
+};
+
+/* Our own part in an attempt, led by whomever:
+ *
+ *   NONE ──Prepare──► CUTTING ──written──► READY ──► ACKED ──┐
+ *     │                  └── failed, late ──► REFUSED ───────┼─ outcome ─► OVER
+ *     └───► WATCHING (for a program's sake) ─────────────────┘
+ *
+ * READY lasts while we do not know whether we were buried. An attempt whose
+ * outcome is not to be had goes to OVER as well: as aborted if it was not acked
+ * and never will be, else as unknown. */
+enum checkpoint_part_state {
+    CHECKPOINT_PART_NONE,
+    CHECKPOINT_PART_WATCHING,
+    CHECKPOINT_PART_CUTTING,
+    CHECKPOINT_PART_READY,
+    CHECKPOINT_PART_ACKED,
+    CHECKPOINT_PART_REFUSED,
+    CHECKPOINT_PART_OVER,
+};
+
+struct checkpoint_part {
+    enum checkpoint_part_state state;
+    struct checkpoint_attempt attempt;
+    uint64_t deadline_us; /* for the cut */
+    uint64_t end_us; /* until when the outcome is waited for */
+    bool wants_lack;
+    bool was_acked;
+    enum shuffle_outcome_code outcome; /* in OVER */
+    char error[CHECKPOINT_REASON_BYTES]; /* of our refusal */
+    uint64_t missing[CHECKPOINT_NAMED_MAX]; /* likewise */
+    size_t missing_count;
+    char *ack_text; /* what we have said, or NULL */
+};
+
+/* A program that waits. */
+struct checkpoint_client {
     uint32_t client;
-    bool on;
-    bool is_warning;
-    struct checkpoint_result result;
+    uint64_t token;
+    uint64_t since_us;
+    bool is_bound; /* to the attempt that our part is in */
 };
 
-struct checkpoint;
+enum checkpoint_drain_state {
+    CHECKPOINT_DRAIN_NONE,
+    CHECKPOINT_DRAIN_MOVING, /* we lead: an attempt is to move our stages */
+    CHECKPOINT_DRAIN_DONE, /* DRAINED was said */
+};
+
+struct checkpoint_drain {
+    enum checkpoint_drain_state state;
+    struct checkpoint_stages stages;
+    uint64_t deadline_us;
+    unsigned tries;
+    bool is_moved;
+    bool is_asking; /* another leader, with `token` */
+    bool is_bound; /* our part's attempt is to move them */
+    uint64_t token;
+};
+
+/* A life of a node that we have judged dead. */
+struct checkpoint_life {
+    uint64_t id;
+    uint64_t generation;
+};
+
+struct checkpoint {
+    struct checkpoint_options options;
+    bool active;
+    bool draining;
+
+    struct checkpoint_peer *peers; /* ascending ids */
+    size_t peers_count;
+    size_t peers_capacity;
+    uint64_t leader; /* 0 = nobody */
+    uint64_t leaderless_us; /* since when; only while there is none */
+    uint64_t probe_due_us; /* while somebody is left out */
+
+    uint64_t epoch; /* the greatest that anybody has named, or acked */
+    uint64_t epoch_from; /* who; 0 = ourselves, or our disk */
+    uint64_t attempts; /* that we have led, in this generation */
+    uint64_t begun_us; /* when the latest attempt did, as seen from here */
+
+    struct checkpoint_attempt held; /* the greatest that we have acked */
+    struct checkpoint_lead lead;
+    struct checkpoint_part part;
+    struct checkpoint_decisions decisions;
+    struct checkpoint_ledger ledger;
+    uint64_t ask_due_us; /* while there are outcomes that we do not know */
+    bool is_keeping; /* KEEP is under way: */
+    struct checkpoint_decision keeping;
+
+    struct checkpoint_client clients[CHECKPOINT_CLIENTS_MAX];
+    size_t clients_count;
+    uint64_t token; /* of our latest request */
+    uint64_t request_due_us; /* when it is said (again) to another leader */
+    bool is_refusing; /* and has said so */
+
+    struct checkpoint_stages rotate;
+    struct checkpoint_stages leaving; /* stages of draining members */
+    struct control_sink sinks[CHECKPOINT_STAGES_MAX]; /* ascending */
+    uint8_t sink_names[CHECKPOINT_STAGES_MAX][SHUFFLE_STAGE_MAX];
+    size_t sinks_count;
+    struct checkpoint_drain drain;
+
+    bool is_in_doubt; /* we slept, and nobody has answered yet */
+    uint64_t awake_due_us; /* when the others are asked (again) */
+    struct checkpoint_life convicted[CHECKPOINT_CONVICTED_MAX]; /* a ring */
+    size_t convicted_next;
+
+    struct control_watermark local;
+    struct control_watermark cluster;
+    uint64_t contradictions; /* records against what is known; ignored */
+    char *text; /* CHECKPOINT_TEXT_BYTES, where records are written */
+    struct checkpoint_actions actions;
+};
 
 /* ERR_FULL without memory. */
 int checkpoint_init(struct checkpoint *c,
@@ -155,9 +295,8 @@ void checkpoint_member(struct checkpoint *c, uint64_t now_us,
         const struct checkpoint_member *member);
 void checkpoint_member_gone(struct checkpoint *c, uint64_t now_us, uint64_t id);
 
-/* The stages that have a sink somewhere, or a placement: with each, whether
- * the two differ, so that the next attempt places it anew. Replaces the
- * former list; copied. */
+/* The stages whose sinks are not as their placement has them, so that the next
+ * attempt places them anew. Replaces the former list; copied. */
 void checkpoint_rotate(struct checkpoint *c, uint64_t now_us,
         const struct bytes *stages, size_t count);
 
@@ -167,11 +306,11 @@ void checkpoint_sinks(
         struct checkpoint *c, const struct control_sink *sinks, size_t count);
 
 /* A record of a member, from its key (`version` is the entry's) or from a
- * CONTROL frame (0). */
+ * CONTROL frame (0). What is said more than once changes nothing. */
 void checkpoint_announced(struct checkpoint *c, uint64_t now_us, uint64_t from,
         uint64_t version, const struct control_announcement *a);
 void checkpoint_acked(struct checkpoint *c, uint64_t now_us, uint64_t from,
-        const struct control_ack *ack);
+        uint64_t version, const struct control_ack *ack);
 void checkpoint_requested(struct checkpoint *c, uint64_t now_us, uint64_t from,
         const struct control_request *request);
 
@@ -188,17 +327,20 @@ void checkpoint_cut(struct checkpoint *c, uint64_t now_us, uint64_t checkpoint,
 void checkpoint_lack(struct checkpoint *c, uint64_t now_us,
         const struct shuffle_cut_lack *lack);
 
-/* The deadline of our own part has come, and what it lacks is to be said with
- * checkpoint_lack before the next checkpoint_next. */
+/* The deadline of our own part has come: say with checkpoint_lack what it lacks.
+ * To be asked after each verb; until it is answered, we do not refuse. */
 bool checkpoint_wants_lack(const struct checkpoint *c);
 
-/* KEEP is done; `why` is NULL, or what the system said. */
+/* The latest KEEP is done; `why` is NULL, or what the system said. A commit that
+ * could not be kept is aborted, and a second KEEP says so, for nobody knows what
+ * stands on the disk. */
 void checkpoint_kept(struct checkpoint *c, uint64_t now_us, const char *why);
 
 /* What our own programs have seen, in event time. */
 void checkpoint_watermark(struct checkpoint *c, int64_t watermark_ms);
 
-/* A program asks for a checkpoint and waits for ANSWER; or waits no more. */
+/* A program asks for a checkpoint that begins from now on, and waits for ANSWER;
+ * or waits no more. Asking again while it waits changes nothing. */
 void checkpoint_request(struct checkpoint *c, uint64_t now_us, uint32_t client);
 void checkpoint_forget(struct checkpoint *c, uint32_t client);
 
@@ -208,7 +350,8 @@ void checkpoint_forget(struct checkpoint *c, uint32_t client);
 void checkpoint_drain(struct checkpoint *c, uint64_t now_us,
         const struct bytes *stages, size_t count);
 
-/* Our own round came far too late: we may have been buried. */
+/* Our own round came far too late: we may have been buried. CONFIRMED, or
+ * BURIED; after the latter checkpoint_generation ends the doubt. */
 void checkpoint_slept(struct checkpoint *c, uint64_t now_us);
 
 /* Others, whom we have judged dead in this generation: what to answer them

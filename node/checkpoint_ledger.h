@@ -40,6 +40,7 @@ struct checkpoint_entry {
     uint64_t generation;
     uint64_t epoch;
     uint64_t attempt;
+    bool is_laminar; /* LaminarDB leads: `attempt` is its entry's version */
     uint64_t checkpoint_id;
     bool is_running; /* `outcome` is not set yet */
     enum shuffle_outcome_code outcome;
@@ -69,7 +70,7 @@ struct checkpoint_entry *checkpoint_ledger_begin(
 const struct checkpoint_entry *checkpoint_ledger_at(
         const struct checkpoint_ledger *ledger, size_t age);
 
-/* The entry of that attempt, or NULL. */
+/* The entry of that attempt, or NULL; of attempt 0, the latest with the rest. */
 struct checkpoint_entry *checkpoint_ledger_find(
         struct checkpoint_ledger *ledger, uint64_t leader, uint64_t generation,
         uint64_t epoch, uint64_t attempt);

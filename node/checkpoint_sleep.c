@@ -1,0 +1,94 @@
+#include "node/checkpoint_inner.h"
+
+void checkpoint_slept(struct checkpoint *c, uint64_t now_us)
+{
+    char reason[CHECKPOINT_REASON_BYTES] = "";
+
+    if (c->lead.state == CHECKPOINT_LEAD_WAITING) {
+        checkpoint_reason_add(
+                reason, "node %" PRIu64 " was away", c->options.id);
+        checkpoint_lead_abort(c, now_us, reason, &c->options.id, 1);
+    }
+    c->is_in_doubt = true;
+    c->awake_due_us = now_us;
+    checkpoint_advance(c, now_us);
+}
+
+static bool has_others(const struct checkpoint *c)
+{
+    for (size_t i = 0; i < c->peers_count; i++) {
+        if (c->peers[i].facts.live && c->peers[i].facts.speaks_weft) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void confirm(struct checkpoint *c, uint64_t now_us)
+{
+    c->is_in_doubt = false;
+    checkpoint_actions_push(&c->actions,
+            &(struct checkpoint_action){.type = CHECKPOINT_CONFIRMED});
+    checkpoint_part_speak(c, now_us);
+}
+
+void checkpoint_sleep_tick(struct checkpoint *c, uint64_t now_us)
+{
+    const struct control_request awake = {
+            .why = CONTROL_WHY_AWAKE, .generation = c->options.generation};
+
+    if (!c->is_in_doubt) {
+        return;
+    }
+    if (!has_others(c)) {
+        confirm(c, now_us);
+    } else if (now_us >= c->awake_due_us) {
+        checkpoint_send_all(c, &awake);
+        c->awake_due_us = now_us + checkpoint_us(CHECKPOINT_AGAIN_MS);
+    }
+}
+
+void checkpoint_sleep_answered(struct checkpoint *c, uint64_t now_us,
+        const struct control_request *request)
+{
+    if (!c->is_in_doubt || request->generation != c->options.generation) {
+        return;
+    }
+    if (request->why == CONTROL_WHY_ALIVE) {
+        confirm(c, now_us);
+    } else {
+        checkpoint_actions_push(&c->actions,
+                &(struct checkpoint_action){.type = CHECKPOINT_BURIED});
+    }
+}
+
+void checkpoint_convicted(
+        struct checkpoint *c, uint64_t id, uint64_t generation)
+{
+    c->convicted[c->convicted_next] =
+            (struct checkpoint_life){.id = id, .generation = generation};
+    c->convicted_next = (c->convicted_next + 1) % CHECKPOINT_CONVICTED_MAX;
+}
+
+static bool was_convicted(
+        const struct checkpoint *c, uint64_t id, uint64_t generation)
+{
+    for (size_t i = 0; i < CHECKPOINT_CONVICTED_MAX; i++) {
+        if (c->convicted[i].id == id &&
+                c->convicted[i].generation == generation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void checkpoint_answer_awake(struct checkpoint *c, uint64_t from,
+        const struct control_request *request)
+{
+    bool is_buried = was_convicted(c, from, request->generation);
+
+    checkpoint_send_request(c, from,
+            &(struct control_request){
+                    .why = is_buried ? CONTROL_WHY_BURIED : CONTROL_WHY_ALIVE,
+                    .generation = request->generation});
+}
