@@ -62,6 +62,8 @@ static int choose_identity(struct process *p, struct error *err)
         return code;
     }
     p->id = identity_id(&facts);
+    memcpy(p->decisions, p->store.decisions, sizeof(p->decisions));
+    p->decisions_count = p->store.decisions_count;
     p->generation = identity_generation(wall_clock_ms(), p->store.generation);
     return store_save(&p->store, p->id, p->generation, err);
 }
@@ -120,6 +122,9 @@ static void fill_options(struct process *p, struct node_options *o,
     o->name = p->name;
     o->version = version_text();
     o->gossip_addr = *gossip_addr;
+    o->checkpoint.keeps = p->store.dir_fd >= 0;
+    o->decisions = p->decisions;
+    o->decisions_count = p->decisions_count;
     o->cores = cores > 0 ? (unsigned)cores : 1;
     o->memory_bytes = uv_get_total_memory();
     o->seed = draw();
@@ -153,6 +158,15 @@ static int start_shuffle(struct process *p, struct error *err)
     advertise = shuffle_address(p);
     node_listening(&p->node, uv_now(&p->loop), &advertise);
     return 0;
+}
+
+static void start_keeper(struct process *p)
+{
+    p->keeper.on_kept = process_on_kept;
+    p->keeper.on_closed = process_on_adaptor_closed;
+    p->keeper.owner = p;
+    keeper_uv_init(&p->keeper, &p->loop, &p->store);
+    p->has_keeper = true;
 }
 
 static void register_peers(struct process *p)
@@ -206,7 +220,9 @@ static int start_node(
         return code;
     }
     p->has_node = true;
+    p->due_ms = UINT64_MAX;
     p->phase = RUNNING;
+    start_keeper(p);
     code = start_shuffle(p, err);
     if (code == 0) {
         code = local_uv_init(&p->local_uv, &p->loop, &p->node, p->socket,

@@ -7,7 +7,7 @@
 #include "node/notify_posix.h"
 
 enum {
-    CLOSE_MS = 150, /* for handles and lookups to end, then we go anyway */
+    CLOSE_MS = 150, /* for handles and threads to end, then we go anyway */
 };
 
 void process_fail(struct process *p, int exit_code, const struct error *err)
@@ -73,6 +73,9 @@ static void perform(struct process *p, const struct node_action *action)
     case NODE_KEEP:
         keep(p, action->generation);
         break;
+    case NODE_KEEP_DECISION:
+        keeper_uv_keep(&p->keeper, &action->decision);
+        break;
     case NODE_READY:
         log_line(&p->log, LOG_INFO, "active in cluster %s",
                 p->conf->cluster.name);
@@ -90,10 +93,32 @@ static void perform(struct process *p, const struct node_action *action)
     }
 }
 
+static void tell_time(struct process *p)
+{
+    node_clock(&p->node, uv_hrtime() / 1000);
+}
+
+/* Sockets may be read before the timer is looked at. After a long sleep what
+ * was due comes before what has just been read: the node has to know that it
+ * slept before it acts on anything. */
+static void catch_up(struct process *p)
+{
+    uint64_t now_ms = uv_now(&p->loop);
+
+    tell_time(p);
+    if (now_ms >= p->due_ms) {
+        p->due_ms = UINT64_MAX;
+        node_tick(&p->node, now_ms);
+    }
+}
+
 void process_drain(struct process *p)
 {
     struct node_action action;
 
+    if (p->phase == RUNNING) {
+        catch_up(p);
+    }
     while (p->phase == RUNNING && node_next(&p->node, &action)) {
         perform(p, &action);
     }
@@ -103,10 +128,7 @@ void process_drain(struct process *p)
 
 static void on_deadline(uv_timer_t *timer)
 {
-    struct process *p = timer->data;
-
-    node_tick(&p->node, uv_now(&p->loop));
-    process_drain(p);
+    process_drain(timer->data);
 }
 
 static void arm_deadline(struct process *p)
@@ -114,6 +136,7 @@ static void arm_deadline(struct process *p)
     uint64_t now_ms = uv_now(&p->loop);
     uint64_t deadline_ms = node_deadline_ms(&p->node);
 
+    p->due_ms = deadline_ms;
     if (deadline_ms == UINT64_MAX) {
         uv_timer_stop(&p->deadline);
         return;
@@ -158,6 +181,7 @@ void process_on_turn_end(uv_prepare_t *prepare)
     if (p->phase != RUNNING) {
         return;
     }
+    tell_time(p);
     node_turn(&p->node, uv_now(&p->loop));
     process_drain(p);
     local_uv_flush(&p->local_uv);
@@ -178,6 +202,7 @@ void process_on_datagram(
     struct process *p = owner;
 
     if (p->phase == RUNNING) {
+        tell_time(p);
         node_datagram(&p->node, uv_now(&p->loop), from, datagram);
         process_drain(p);
     }
@@ -187,6 +212,26 @@ void process_on_datagram(
 void process_on_fed(void *owner)
 {
     process_drain(owner);
+}
+
+/* A decision of which nobody can know whether it would outlive a crash must be
+ * told neither way: whoever starts from the disk knows. */
+void process_on_kept(void *owner, const char *why)
+{
+    struct process *p = owner;
+    struct error err;
+
+    if (p->phase != RUNNING) {
+        return;
+    }
+    if (p->store.in_doubt) {
+        (void)error_set(&err, ERR_IO, "%s", why);
+        process_fail(p, 1, &err);
+        return;
+    }
+    tell_time(p);
+    node_decision_kept(&p->node, uv_now(&p->loop), why);
+    process_drain(p);
 }
 
 /* Closing ends with the loop, which outlives every handle. */
@@ -238,6 +283,9 @@ static void close_handles(struct process *p)
         shuffle_uv_close(&p->shuffle_uv);
         uv_close((uv_handle_t *)&p->turn_end, NULL);
     }
+    if (p->has_keeper) {
+        keeper_uv_close(&p->keeper);
+    }
     seeds_uv_close(&p->seeds);
     uv_close((uv_handle_t *)&p->deadline, NULL);
     for (size_t i = 0; i < p->signals_count; i++) {
@@ -246,7 +294,7 @@ static void close_handles(struct process *p)
 }
 
 /* Closes everything and lets the loop end; false if a name is still being
- * looked up, into memory that must stay where it is. */
+ * looked up or a decision written, with memory that must stay where it is. */
 static bool close_loop(struct process *p)
 {
     /* A stop that came before the loop ran is still to be taken. */
@@ -261,7 +309,7 @@ static bool close_loop(struct process *p)
 }
 
 /* At a process's ordinary end libuv waits for its threads, and so for a lookup
- * that hangs: leave without. */
+ * or a disk that hangs: leave without. */
 static void leave_at_once(struct process *p, int exit_code)
 {
     if (p->failure.text[0] != '\0') {

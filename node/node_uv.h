@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "gossip/gossip_uv.h"
+#include "node/keeper_uv.h"
 #include "node/local_uv.h"
 #include "node/log_posix.h"
 #include "node/node.h"
@@ -41,6 +42,8 @@ struct process {
     struct error failure; /* why the exit code is not 0 */
     struct log log;
     struct store store;
+    struct checkpoint_decision decisions[STORE_DECISIONS_MAX]; /* found in it */
+    size_t decisions_count;
     uint64_t id;
     uint64_t generation;
     char name[CONF_NAME_BYTES];
@@ -58,7 +61,9 @@ struct process {
     bool has_node;
     bool has_shuffle;
     bool has_local;
+    bool has_keeper;
     bool advertise_said;
+    uint64_t due_ms; /* the node's deadline, until it has been told */
     uint64_t turn_began_ns; /* 0: none has ended yet */
     uint64_t waited_ns; /* in all, when the turn began */
 
@@ -67,6 +72,7 @@ struct process {
     struct shuffle_uv shuffle_uv;
     struct addr shuffle_bound;
     struct local_uv local_uv;
+    struct keeper_uv keeper;
     struct node node;
 };
 
@@ -84,6 +90,7 @@ void process_on_signal(uv_signal_t *handle, int number);
 void process_on_datagram(
         void *owner, const struct addr *from, struct bytes datagram);
 void process_on_fed(void *owner);
+void process_on_kept(void *owner, const char *why);
 void process_on_adaptor_closed(void *owner);
 
 /* --- node_start_uv.c: from the settings to a running node --- */
