@@ -26,7 +26,9 @@ const char *node_state_name(enum node_state state)
 
 static void set_state(struct node *n, enum node_state state)
 {
-    assert(state > n->state); /* the drawing has no way back */
+    /* The drawing has one way back. */
+    assert(state > n->state ||
+            (state == NODE_JOINING && n->state == NODE_ACTIVE));
     n->state = state;
     node_publish(n, "node:state", node_state_name(state));
 }
@@ -108,6 +110,8 @@ int node_restart_gossip(struct node *n, struct error *err)
     if (code == 0) {
         shuffle_pool_generation(&n->pool, n->options.generation);
         shuffle_streams_generation(&n->streams, n->options.generation);
+        checkpoint_generation(
+                &n->checkpoint, node_now_us(n), n->options.generation);
         gossip_seeds(&n->gossip, n->seeds, n->seed_count);
         publish_ourselves(n);
         publish_shuffle(n);
@@ -156,14 +160,16 @@ int node_init(struct node *n, const struct node_options *options,
     n->budget.max_bytes = options->memory_budget_bytes;
     block_pool_init(&n->blocks, &n->budget, BLOCKS_KEPT_BYTES);
     start_shuffle(n, now_ms);
+    code = node_checkpoint_init(n, err);
     local_init(&n->local, &n->blocks, options->pool.max_frame_bytes);
     publish_ourselves(n);
-    return 0;
+    return code;
 }
 
 void node_close(struct node *n)
 {
     local_close(&n->local);
+    node_checkpoint_close(n);
     shuffle_streams_close(&n->streams);
     shuffle_pool_close(&n->pool);
     block_pool_close(&n->blocks);
@@ -189,9 +195,19 @@ void node_datagram(struct node *n, uint64_t now_ms, const struct addr *from,
     gossip_receive(&n->gossip, now_ms, from, datagram);
 }
 
+/* That we slept must be known before anything else of this moment is. */
 void node_clock(struct node *n, uint64_t now_us)
 {
+    struct gossip_action late;
+
     n->clock_us = now_us;
+    if (now_us / 1000 > n->now_ms) {
+        n->now_ms = now_us / 1000;
+    }
+    gossip_clock(&n->gossip, n->now_ms);
+    if (n->gossip.late_ms != 0 && gossip_next(&n->gossip, &late)) {
+        node_news(n, &late);
+    }
 }
 
 void node_seeds(struct node *n, const struct addr *addrs, size_t count)
@@ -204,14 +220,26 @@ void node_seeds(struct node *n, const struct addr *addrs, size_t count)
 void node_stop(struct node *n, uint64_t now_ms)
 {
     n->now_ms = now_ms;
+    if (n->is_stopping) {
+        return;
+    }
+    n->is_stopping = true;
+    n->stop_ms = now_ms;
+    node_tell_sinks(n);
+    node_ask_to_drain(n);
+}
+
+void node_begin_draining(struct node *n)
+{
     if (n->state >= NODE_DRAINING) {
         return;
     }
     set_state(n, NODE_DRAINING);
-    n->stop_ms = now_ms;
     n->draining_due = true;
+    checkpoint_state(&n->checkpoint, node_now_us(n), false, true);
     node_attach_waiting(n); /* they are refused, with a sentence */
-    shuffle_streams_drain(&n->streams, now_ms);
+    shuffle_streams_drain(
+            &n->streams, n->now_ms, n->stop_ms + SHUFFLE_DRAIN_MS);
 }
 
 /* --- life --- */
@@ -230,10 +258,18 @@ static bool is_ready(const struct node *n)
                    age_ms >= listened_ms);
 }
 
+void node_join_again(struct node *n)
+{
+    set_state(n, NODE_JOINING);
+    n->started_ms = n->now_ms;
+    checkpoint_state(&n->checkpoint, node_now_us(n), false, false);
+}
+
 static void become_active(struct node *n)
 {
     set_state(n, NODE_ACTIVE);
     n->ready_due = true;
+    checkpoint_state(&n->checkpoint, node_now_us(n), true, false);
     node_attach_waiting(n);
     node_answer_members(n);
 }
@@ -242,6 +278,7 @@ static void become_active(struct node *n)
 static void say_left(struct node *n)
 {
     set_state(n, NODE_LEFT);
+    checkpoint_state(&n->checkpoint, node_now_us(n), false, false);
     n->left_round = gossip_counters(&n->gossip)->rounds;
     shuffle_pool_leave(&n->pool, n->now_ms);
 }
@@ -333,6 +370,7 @@ void node_tick(struct node *n, uint64_t now_ms)
     shuffle_pool_tick(&n->pool, now_ms);
     node_tell_silence(n);
     shuffle_streams_tick(&n->streams, now_ms);
+    checkpoint_tick(&n->checkpoint, node_now_us(n));
     local_tick(&n->local, now_ms);
     node_retry_clients(n);
 }
@@ -342,9 +380,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Never a moment too early, for then it would be looked at twice. */
+static uint64_t checkpoint_deadline_ms(const struct node *n)
+{
+    uint64_t deadline_us = checkpoint_deadline_us(&n->checkpoint);
+
+    return deadline_us > UINT64_MAX - 999 ? UINT64_MAX
+                                          : (deadline_us + 999) / 1000;
+}
+
 uint64_t node_deadline_ms(const struct node *n)
 {
-    uint64_t cores = earlier(gossip_deadline_ms(&n->gossip),
+    uint64_t cores = earlier(
+            earlier(gossip_deadline_ms(&n->gossip), checkpoint_deadline_ms(n)),
             earlier(shuffle_pool_deadline_ms(&n->pool),
                     shuffle_streams_deadline_ms(&n->streams)));
 
@@ -482,13 +530,17 @@ static bool next_of_ending(struct node *n, struct node_action *action)
 
 bool node_next(struct node *n, struct node_action *action)
 {
+    bool has_more;
+
     do {
+        has_more = false;
         /* A generation must be kept before anything is said under it. */
         if (next_of_our_own(n, action) || next_of_pool(n, action) ||
-                next_of_gossip(n, action)) {
+                next_of_gossip(n, action) ||
+                node_settle_checkpoint(n, action, &has_more)) {
             return true;
         }
-    } while (
-            settle_streams(n) || advance(n) || n->log_count > 0 || n->keep_due);
+    } while (settle_streams(n) || advance(n) || has_more || n->log_count > 0 ||
+             n->keep_due);
     return next_of_local(n, action) || next_of_ending(n, action);
 }

@@ -19,13 +19,21 @@
  * once.
  *
  *   JOINING ──► ACTIVE ──► DRAINING ──► LEFT ──► NODE_STOPPED
+ *      │ ▲        │           ▲
+ *      │ └─buried─┘           │
  *      └──────────────────────┘
  *
  * A node is active when: there is no seed; or an exchange with another member
  * is done and three intervals have passed; or nobody has answered for ten
- * seconds. Draining takes nothing new and gives streams six seconds; then
- * connections are closed with a word, `left` is published and told for three
- * rounds. All of it ends within eight seconds.
+ * seconds. A leader that is to stop first decides the checkpoint that runs and
+ * runs one more, which moves its stages away (checkpoint.h); any other asks its
+ * leader for that. Draining takes nothing new and gives streams until six
+ * seconds after the signal; then connections are closed with a word, `left` is
+ * published and told for three rounds. All of it ends within eight seconds.
+ *
+ * Sleep. A node that was stopped for so long that the others may have buried it
+ * hands nothing to programs until one of them has said that they have not. If
+ * they have, its streams fail and it joins anew, under a higher generation.
  *
  * Twins. While joining, a silent member with our name and a higher generation
  * is our own past, and we go on above it. One at another address whose
@@ -136,12 +144,17 @@ struct node {
     struct kv_watches watches; /* by client */
     struct shuffle_pool pool;
     struct shuffle_streams streams;
+    struct checkpoint checkpoint;
+    struct control_memory control; /* of the record that is being read */
+    uint64_t control_refused; /* records that were none */
     struct local local;
     struct node_loop_facts loop;
 
     enum node_state state;
     uint64_t started_ms;
-    uint64_t stop_ms; /* when draining began */
+    bool is_stopping; /* asked to, and perhaps not draining yet */
+    bool has_place_news; /* stages may have to be placed anew */
+    uint64_t stop_ms; /* when we were asked to */
     uint64_t left_round; /* gossip's count of rounds when `left` was said */
     uint64_t twin_said_ms; /* the latest event about a twin; 0 = none */
     uint64_t double_said_ms; /* the same, of one with our generation too */

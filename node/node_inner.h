@@ -15,6 +15,12 @@ void node_publish(struct node *n, const char *key, const char *value);
 /* Gossip starts anew, under the generation that stands in the options now. */
 int node_restart_gossip(struct node *n, struct error *err);
 
+/* Active no more, and not leaving: from JOINING on. */
+void node_join_again(struct node *n);
+
+/* Nothing new is taken, and what runs has until six seconds after the signal. */
+void node_begin_draining(struct node *n);
+
 /* The process is to end, when all that is queued has been done. */
 void node_finish(struct node *n, int exit_code);
 
@@ -23,6 +29,9 @@ void node_finish(struct node *n, int exit_code);
 /* A silent higher generation of our name was here: go on above it. */
 void node_succeed(struct node *n, uint64_t past);
 void node_meet_twin(struct node *n, const struct gossip_member *twin);
+
+/* The others have buried us: all that is attached fails, and we join anew. */
+void node_rise_again(struct node *n);
 
 /* Somebody knows more of our very generation than we have written. */
 void node_meet_double(struct node *n);
@@ -56,28 +65,41 @@ void node_streams_action(
 
 /* --- node_checkpoint.c: between checkpoints and all the others --- */
 
+int node_checkpoint_init(struct node *n, struct error *err);
+void node_checkpoint_close(struct node *n);
+
 /* The checkpoint core's time. */
 uint64_t node_now_us(const struct node *n);
 
-int node_checkpoint_init(struct node *n, struct error *err);
-
-/* What gossip has told of a member, or of one of its keys. */
-void node_checkpoint_member(struct node *n, uint64_t id);
-void node_checkpoint_key(
-        struct node *n, uint64_t id, const struct kv_entry *entry);
+/* What gossip has told: of the newest generation of a node id, of one of its
+ * keys. */
+void node_checkpoint_member(
+        struct node *n, const struct gossip_member *m, bool speaks_weft);
+void node_checkpoint_member_gone(struct node *n, uint64_t id);
 void node_checkpoint_convicted(struct node *n, const struct gossip_member *m);
+void node_checkpoint_key(struct node *n, const struct gossip_member *m,
+        const struct kv_entry *e);
 
-/* A CONTROL frame, and a Barrier on a link of the peer's. */
+/* A CONTROL frame, a Barrier, and what the cut has come to. */
 void node_take_control(
         struct node *n, const struct shuffle_pool_action *action);
 void node_take_barrier(
         struct node *n, const struct shuffle_pool_action *action);
-
-/* What the cut has come to. */
 void node_take_cut(struct node *n, const struct shuffle_streams_action *action);
 
-/* Performs what the checkpoint core wants; true if that was anything. */
-bool node_settle_checkpoint(struct node *n, struct node_action *action);
+/* Our own sinks have changed, or we are to stop. */
+void node_tell_sinks(struct node *n);
+
+/* We are to stop: CHECKPOINT_DRAINED says when draining may begin. */
+void node_ask_to_drain(struct node *n);
+
+/* We slept for so long that the others may have buried us. */
+void node_wake(struct node *n);
+
+/* Performs what the checkpoint core wants; true when `action` is left for the
+ * process. */
+bool node_settle_checkpoint(
+        struct node *n, struct node_action *action, bool *has_done);
 
 /* --- node_local.c: what local programs say --- */
 
@@ -119,6 +141,10 @@ void node_answer_left(struct node *n);
 
 /* Tells those who watch of a key that has changed. */
 void node_answer_key(struct node *n, const struct gossip_action *news);
+
+/* How the checkpoint ended that the client asked for. */
+void node_answer_barrier(struct node *n, uint32_t client,
+        const struct checkpoint_result *result);
 
 /* RESULT to one client; `json` is copied. */
 void node_answer(struct node *n, uint32_t client, uint32_t call, int exit_code,

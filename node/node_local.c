@@ -102,6 +102,7 @@ void node_client_received(
 void node_forget_client(struct node *n, uint32_t client)
 {
     kv_watches_remove(&n->watches, client);
+    checkpoint_forget(&n->checkpoint, client);
     shuffle_streams_client_gone(
             &n->streams, n->now_ms, node_program_of(client));
 }

@@ -97,11 +97,13 @@ void node_tell_member(struct node *n, uint64_t id)
     if (m == NULL) {
         shuffle_pool_peer_gone(&n->pool, n->now_ms, id);
         shuffle_streams_member_gone(&n->streams, n->now_ms, id);
+        node_checkpoint_member_gone(n, id);
         return;
     }
     weft = bytes_equal_text(value_of(n, id, "weft:protocol"), "1");
     tell_pool(n, id, m, weft);
     tell_streams(n, id, m, weft);
+    node_checkpoint_member(n, m, weft);
 }
 
 void node_tell_silence(struct node *n)
@@ -149,6 +151,9 @@ void node_news(struct node *n, const struct gossip_action *news)
     switch (news->kind) {
     case GOSSIP_SEND:
         return;
+    case GOSSIP_LATE:
+        node_wake(n);
+        return;
     case GOSSIP_TWIN:
         node_meet_twin(n, m);
         return;
@@ -158,12 +163,16 @@ void node_news(struct node *n, const struct gossip_action *news)
     case GOSSIP_AHEAD:
         node_meet_double(n);
         return;
-    case GOSSIP_LIVE:
     case GOSSIP_DEAD:
+        node_checkpoint_convicted(n, m);
+        log_liveness(n, m);
+        break;
+    case GOSSIP_LIVE:
         log_liveness(n, m);
         break;
     case GOSSIP_KEY:
         node_answer_key(n, news);
+        node_checkpoint_key(n, m, news->entry);
         concerns = concerns_shuffle(news->entry->node.key);
         break;
     case GOSSIP_MET:

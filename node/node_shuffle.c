@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "node/report_json.h"
 
@@ -9,9 +10,8 @@
 
 static void take_frame(struct node *n, const struct shuffle_pool_action *action)
 {
-    /* Checkpoints come with a later version. */
     if (action->tag == SHUFFLE_TAG_CONTROL) {
-        shuffle_pool_unused(&n->pool, action->link);
+        node_take_control(n, action);
         return;
     }
     if (!shuffle_streams_receive(&n->streams, n->now_ms, action->link,
@@ -25,6 +25,10 @@ static void take_laminar(
 {
     struct shuffle_wire_vnode_data data;
 
+    if (action->tag == SHUFFLE_TAG_BARRIER) {
+        node_take_barrier(n, action);
+        return;
+    }
     if (action->tag != SHUFFLE_TAG_VNODE_DATA ||
             !shuffle_wire_decode_vnode_data(action->payload, &data)) {
         shuffle_pool_unused(&n->pool, action->link);
@@ -94,7 +98,9 @@ void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
         take_laminar(n, action);
         break;
     case SHUFFLE_POOL_BARRIER_SENT:
-        break; /* nobody sends barriers yet */
+        shuffle_streams_barrier_sent(&n->streams, n->now_ms, action->peer,
+                action->checkpoint, action->code, action->text);
+        break;
     }
 }
 
@@ -127,6 +133,18 @@ static void answer_flush(
 
     shuffle_streams_laminar_sent(&n->streams, n->now_ms, action->client,
             is_written ? 0 : ERR_FULL, "");
+}
+
+static void send_barrier(
+        struct node *n, const struct shuffle_streams_action *action)
+{
+    struct bytes rest = action->payload;
+    uint64_t peer;
+
+    for (; rest.size > 0; rest = bytes_skip(rest, sizeof(peer))) {
+        memcpy(&peer, rest.data, sizeof(peer));
+        shuffle_pool_barrier(&n->pool, n->now_ms, &peer, 1, &action->barrier);
+    }
 }
 
 static void publish_sinks(struct node *n)
@@ -210,9 +228,11 @@ void node_streams_action(
         break;
     case SHUFFLE_STREAMS_PUBLISH_SINKS:
         publish_sinks(n);
+        node_tell_sinks(n);
         break;
     case SHUFFLE_STREAMS_PUBLISH_PLACE:
         publish_place(n, action);
+        n->has_place_news = true;
         break;
     case SHUFFLE_STREAMS_LAMINAR:
         send_laminar(n, action);
@@ -222,6 +242,15 @@ void node_streams_action(
         break;
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
         shuffle_pool_laminar_pause(&n->pool, n->now_ms, action->on);
+        break;
+    case SHUFFLE_STREAMS_LINK_HOLD:
+        shuffle_pool_hold(&n->pool, n->now_ms, action->link, action->on);
+        break;
+    case SHUFFLE_STREAMS_BARRIER:
+        send_barrier(n, action);
+        break;
+    case SHUFFLE_STREAMS_CUT:
+        node_take_cut(n, action);
         break;
     }
 }

@@ -154,6 +154,20 @@ void node_succeed(struct node *n, uint64_t past)
     go_on_above(n, past);
 }
 
+void node_rise_again(struct node *n)
+{
+    if (n->is_stopping || n->state != NODE_ACTIVE) {
+        node_finish(n, 0); /* it was leaving, and the others know it gone */
+        return;
+    }
+    node_log(n, NODE_WARNING,
+            "this node slept for so long that others took it for dead: its "
+            "streams have failed, and it joins anew");
+    shuffle_streams_buried(&n->streams, n->now_ms);
+    node_join_again(n);
+    go_on_above(n, n->options.generation);
+}
+
 /* --- a second node --- */
 
 /* Whether to say it again: an event a minute is enough, whoever causes it. */
