@@ -56,6 +56,10 @@ static const struct cli_flag flags[CLI_FLAGS] = {
         "stage laminar: binary records instead of lines"},
     [CLI_TO] = {0, "to", "ID", CLI_NUMBER, 1, UINT64_MAX,
         "with --raw: the LaminarDB node that gets them"},
+    [CLI_MARKS] = {0, "marks", NULL, CLI_NOTHING, 0, 0,
+        "say of each checkpoint what is before it"},
+    [CLI_CHECKPOINTS] = {0, "checkpoints", NULL, CLI_NOTHING, 0, 0,
+        "of the latest 64 checkpoints instead, step by step"},
     [CLI_SHOW] = {0, "show", NULL, CLI_NOTHING, 0, 0,
         "print the settings in force, each with its origin"},
     [CLI_VERBOSE] = {0, "verbose", NULL, CLI_NOTHING, 0, 0,
@@ -74,7 +78,7 @@ static const struct cli_verb verbs[CLI_VERBS] = {
         "passed, the exit code is 5. A node that was just started is given 2 seconds\n"
         "to answer at its socket.",
         "weft members --wait 1 --timeout 30s"},
-    [CLI_INFO] = {"info", "", 0, 0, 5000, 0,
+    [CLI_INFO] = {"info", "", 0, 0, 5000, BIT(CLI_CHECKPOINTS),
         "say what the node does, and how it is",
         "", "weft info -o json"},
     [CLI_KV_GET] = {"kv get", "KEY", 1, 1, 5000, BIT(CLI_NODE),
@@ -108,11 +112,18 @@ static const struct cli_verb verbs[CLI_VERBS] = {
         "every record is confirmed by its sink.",
         "tr -s ' ' '\\n' < /usr/share/common-licenses/GPL-3 | weft send words"},
     [CLI_RECV] = {"recv", "STAGE", 1, 1, CLI_FOR_EVER,
-        BIT(CLI_SOURCES) | BIT(CLI_FOLLOW) | BIT(CLI_NULL) | BIT(CLI_RAW),
+        BIT(CLI_SOURCES) | BIT(CLI_FOLLOW) | BIT(CLI_NULL) | BIT(CLI_RAW) |
+            BIT(CLI_MARKS),
         "receive the lines whose keys this node owns",
         "Ends when its sources have ended. --timeout is for the wait for the first of\n"
         "them. The exit code is 1 if a source was lost.",
         "weft recv words | sort | uniq -c"},
+    [CLI_BARRIER] = {"barrier", "", 0, 0, 12000, 0,
+        "make a checkpoint of the cluster, and wait for it",
+        "From any node; whoever asks while one runs shares the next. It waits for\n"
+        "align_timeout and 4 seconds, unless --timeout is given. Exit code 0: committed.\n"
+        "1: aborted, and the line says why. 5: not known, or not in time.",
+        "weft barrier"},
     [CLI_HEALTH] = {"health", "", 0, 0, 5000, 0,
         "say whether the node is ready",
         "Exit code 0: it answers and is ready. 1: it answers and is not. 3: no answer.",

@@ -19,6 +19,7 @@ enum {
 int cmd_run(const struct cli *cli);
 int cmd_members(const struct cli *cli);
 int cmd_info(const struct cli *cli);
+int cmd_barrier(const struct cli *cli);
 int cmd_health(const struct cli *cli);
 int cmd_leave(const struct cli *cli);
 int cmd_kv_get(const struct cli *cli);

@@ -7,10 +7,12 @@
 
 #include "node/call_json.h"
 #include "node/client_posix.h"
+#include "node/settings_posix.h"
 #include "node/show.h"
 
 enum {
     VALUE_MAX = 64 << 10, /* no node keeps a larger one */
+    BARRIER_GRACE_MS = 4000,
 };
 
 /* How an answer is shown as text. */
@@ -31,24 +33,35 @@ static int say_failed(const struct client_answer *answer)
     return answer->exit;
 }
 
+/* What a command was told to wait for; NULL for one that only asks. */
+static const char *waited_for(const struct cli *cli)
+{
+    switch (cli->verb) {
+    case CLI_LEAVE:
+        return "the node has not left";
+    case CLI_BARRIER:
+        return "the checkpoint has not ended";
+    default:
+        return cli->flag[CLI_WAIT].given ? "too few members are live and active"
+                                         : NULL;
+    }
+}
+
 /* A node that is silent is none, unless it was told to wait for something. */
 static int say_timed_out(const struct cli *cli)
 {
-    bool is_waiting = cli->flag[CLI_WAIT].given || cli->verb == CLI_LEAVE;
     const char *text = cli->flag[CLI_TIMEOUT].given
                                ? cli->flag[CLI_TIMEOUT].text
                                : "the usual time";
+    const char *what = waited_for(cli);
 
-    if (!is_waiting) {
+    if (what == NULL) {
         return cmd_fail(CLI_EXIT_NO_NODE,
                 "the node took the call and did not answer within %s; is it "
                 "stopped?",
                 text);
     }
-    return cmd_fail(CLI_EXIT_TIMED_OUT, "%s: %s has passed",
-            cli->verb == CLI_LEAVE ? "the node has not left"
-                                   : "too few members are live and active",
-            text);
+    return cmd_fail(CLI_EXIT_TIMED_OUT, "%s: %s has passed", what, text);
 }
 
 /* The exit code when no answer came. */
@@ -98,6 +111,9 @@ int cmd_members(const struct cli *cli)
 
 int cmd_info(const struct cli *cli)
 {
+    if (cli->flag[CLI_CHECKPOINTS].given) {
+        return ask(cli, call_plain("checkpoints"), show_checkpoints);
+    }
     return ask(cli, call_plain("info"), show_info);
 }
 
@@ -179,8 +195,9 @@ int cmd_kv_set(const struct cli *cli)
     return code;
 }
 
-/* No is an answer here, not a failure to answer. */
-int cmd_health(const struct cli *cli)
+/* Asks what may be answered with no, which is no failure to answer. */
+static int ask_whether(const struct cli *cli, const char *call,
+        uint64_t deadline_ms, void (*show)(struct bytes json, FILE *out))
 {
     struct client client;
     struct client_answer answer;
@@ -191,20 +208,41 @@ int cmd_health(const struct cli *cli)
     if (code != CLI_EXIT_DONE) {
         return code;
     }
-    client_call(&client, "{\"cmd\":\"health\"}");
-    rc = client_answer_whole(&client, cmd_deadline_ms(cli), &answer, &err);
+    client_call(&client, call);
+    rc = client_answer_whole(&client, deadline_ms, &answer, &err);
     if (rc != 0) {
         code = say_unanswered(cli, rc, &err);
+    } else if (show_has_error(answer.json)) {
+        code = say_failed(&answer);
     } else {
         code = answer.exit;
         if (cli_is_json(cli)) {
             print_json(answer.json);
         } else {
-            show_health(answer.json, stdout);
+            show(answer.json, stdout);
         }
     }
     client_close(&client);
     return cmd_finish(code);
+}
+
+int cmd_health(const struct cli *cli)
+{
+    return ask_whether(
+            cli, "{\"cmd\":\"health\"}", cmd_deadline_ms(cli), show_health);
+}
+
+/* A checkpoint ends by itself, and the node knows best how: we are there a
+ * little longer than it may take. */
+int cmd_barrier(const struct cli *cli)
+{
+    uint64_t deadline_ms = cli->flag[CLI_TIMEOUT].given
+                                   ? cmd_deadline_ms(cli)
+                                   : client_now_ms() +
+                                             settings_align_timeout_ms(cli) +
+                                             BARRIER_GRACE_MS;
+
+    return ask_whether(cli, "{\"cmd\":\"barrier\"}", deadline_ms, show_barrier);
 }
 
 /* The node has said that it left; it is gone when its end is closed. */

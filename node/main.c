@@ -26,6 +26,8 @@ static int perform(const struct cli *cli)
         return cmd_send(cli);
     case CLI_RECV:
         return cmd_recv(cli);
+    case CLI_BARRIER:
+        return cmd_barrier(cli);
     case CLI_HEALTH:
         return cmd_health(cli);
     case CLI_LEAVE:

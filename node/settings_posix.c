@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "node/cmd.h"
+#include "node/need.h"
 #include "node/socket_path_posix.h"
 
 static const char system_file[] = "/etc/weft/weft.ini";
@@ -99,4 +100,18 @@ int settings_socket(const struct cli *cli, char path[static CONF_SOCKET_BYTES])
         return cmd_fail(CLI_EXIT_USAGE, "%s", err.text);
     }
     return CLI_EXIT_DONE;
+}
+
+uint64_t settings_align_timeout_ms(const struct cli *cli)
+{
+    struct conf_report report;
+    struct conf *conf = need(malloc(sizeof(*conf)));
+    uint64_t align_timeout_ms;
+
+    conf_report_init(&report);
+    settings_load(conf, cli, NULL, &report);
+    align_timeout_ms = conf->checkpoint.align_timeout_ms;
+    conf_report_close(&report);
+    free(conf);
+    return align_timeout_ms;
 }

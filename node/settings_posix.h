@@ -10,6 +10,10 @@
 void settings_load(struct conf *conf, const struct cli *cli, const char *file,
         struct conf_report *report);
 
+/* How long the settings let a checkpoint take. A mistake among them is the
+ * node's business; then it is the default. */
+uint64_t settings_align_timeout_ms(const struct cli *cli);
+
 /* The path of the node's local socket, for a program that wants to talk to it:
  * --socket, else what the settings say. 0 or, after saying why on standard
  * error, the exit code. */

@@ -159,20 +159,49 @@ static void show_memory(struct json_object *info, FILE *out)
             humane_ms(answer_number(loop, "latest_round_ms"), round));
 }
 
+/* Whether another one is under way. */
+static void show_next(struct json_object *checkpoint, FILE *out)
+{
+    (void)fputs(answer_flag(checkpoint, "running") ? ", the next is running\n"
+                                                   : "\n",
+            out);
+}
+
+/* Whom the leader goes on without. */
+static void show_suspended(struct json_object *ids, FILE *out)
+{
+    size_t count = answer_count(ids);
+
+    if (count == 0) {
+        return;
+    }
+    begin("", out);
+    (void)fprintf(out, "left out: node%s", count > 1 ? "s" : "");
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(out, "%s %s", i > 0 ? "," : "",
+                json_object_get_string(answer_item(ids, i)));
+    }
+    (void)fputc('\n', out);
+}
+
 static void show_checkpoint(struct json_object *checkpoint, FILE *out)
 {
     char took[HUMANE_BYTES];
 
-    if (answer_text(checkpoint, "last_outcome").size == 0) {
-        return;
+    if (answer_text(checkpoint, "last_outcome").size > 0) {
+        begin("checkpoint", out);
+        (void)fputs("epoch ", out);
+        put(answer_text(checkpoint, "epoch"), out);
+        (void)fputs(" ", out);
+        put(answer_text(checkpoint, "last_outcome"), out);
+        (void)fprintf(out, " in %s",
+                humane_us(answer_number(checkpoint, "last_duration_us"), took));
+        show_next(checkpoint, out);
+    } else if (answer_flag(checkpoint, "running")) {
+        begin("checkpoint", out);
+        (void)fputs("the first one is running\n", out);
     }
-    begin("checkpoint", out);
-    (void)fputs("epoch ", out);
-    put(answer_text(checkpoint, "epoch"), out);
-    (void)fputs(" ", out);
-    put(answer_text(checkpoint, "last_outcome"), out);
-    (void)fprintf(out, " in %s\n",
-            humane_us(answer_number(checkpoint, "last_duration_us"), took));
+    show_suspended(answer_field(checkpoint, "suspended"), out);
 }
 
 static void cell(struct columns *c, struct bytes text)

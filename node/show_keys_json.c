@@ -56,6 +56,15 @@ void show_health(struct bytes json, FILE *out)
     answer_close(answer);
 }
 
+bool show_has_error(struct bytes json)
+{
+    struct json_object *answer = answer_open(json);
+    bool has_error = answer_text(answer, "error").size > 0;
+
+    answer_close(answer);
+    return has_error;
+}
+
 void show_error(struct bytes json, FILE *out)
 {
     struct json_object *answer = answer_open(json);

@@ -60,8 +60,13 @@ static void put_member(struct columns *c, struct json_object *member)
 
     put(c, answer_text(member, "id"));
     put_name(c, member);
-    columns_coloured(c, state.size == 0 ? bytes_text("-") : state,
-            bytes_equal_text(state, "active") ? COLUMNS_GOOD : COLUMNS_FAINT);
+    if (answer_flag(member, "suspended")) {
+        columns_coloured(c, bytes_text("suspended"), COLUMNS_BAD);
+    } else {
+        columns_coloured(c, state.size == 0 ? bytes_text("-") : state,
+                bytes_equal_text(state, "active") ? COLUMNS_GOOD
+                                                  : COLUMNS_FAINT);
+    }
     columns_coloured(c, bytes_text(is_live ? "yes" : "no"),
             is_live ? COLUMNS_GOOD : COLUMNS_BAD);
     put_news(c, member);

@@ -67,6 +67,8 @@ static int perform(const struct cli *cli)
         return cmd_kv_ls(cli);
     case CLI_KV_WATCH:
         return cmd_kv_watch(cli);
+    case CLI_BARRIER:
+        return cmd_barrier(cli);
     case CLI_HEALTH:
         return cmd_health(cli);
     case CLI_LEAVE:
@@ -214,6 +216,29 @@ static const struct question questions[] = {
         {"health", "{\"cmd\":\"health\"}", 0,
                 "{\"healthy\":true,\"state\":\"active\",\"reason\":\"\"}", 0,
                 "healthy: active\n", ""},
+        {"barrier", "{\"cmd\":\"barrier\"}", 0,
+                "{\"checkpoint_id\":\"21474836522\",\"epoch\":\"5\","
+                "\"outcome\":\"committed\",\"reason\":null,\"missing\":[],"
+                "\"participants\":[\"1\",\"2\",\"3\"],"
+                "\"participants_count\":3,\"leader\":\"1\","
+                "\"duration_us\":2100}",
+                0, "epoch 5 committed by leader 1 on 3 nodes in 2.1 ms\n", ""},
+        {"barrier", "{\"cmd\":\"barrier\"}", 1,
+                "{\"epoch\":\"6\",\"outcome\":\"aborted\","
+                "\"reason\":\"no word from node 3\",\"missing\":[\"3\"],"
+                "\"participants_count\":1,\"leader\":\"1\","
+                "\"duration_us\":8000000}",
+                1,
+                "epoch 6 aborted by leader 1 on 1 node in 8.0 s: "
+                "no word from node 3\n",
+                ""},
+        {"barrier -o json", "{\"cmd\":\"barrier\"}", 5,
+                "{\"outcome\":\"unknown\"}", 5, "{\"outcome\":\"unknown\"}\n",
+                ""},
+        {"barrier -o json", "{\"cmd\":\"barrier\"}", 5,
+                "{\"error\":\"nobody leads\"}", 5, "", "weft: nobody leads\n"},
+        {"info --checkpoints -o json", "{\"cmd\":\"checkpoints\"}", 0, "[]", 0,
+                "[]\n", ""},
         {"leave", "{\"cmd\":\"leave\"}", 0, "{\"state\":\"left\"}", 0, "", ""},
         {"info", "{\"cmd\":\"info\"}", 2, "{\"error\":\"unknown\"}", 2, "",
                 "weft: unknown\n"},
@@ -269,8 +294,8 @@ static void an_answer_in_pieces_is_joined(void **state)
 
 static void no_node_is_exit_3_and_names_the_path(void **state)
 {
-    static const char *const lines[] = {
-            "members", "info", "kv get a", "kv watch", "health", "leave"};
+    static const char *const lines[] = {"members", "info", "kv get a",
+            "kv watch", "health", "barrier", "leave"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -323,6 +348,7 @@ static void a_silent_node_is_told_from_a_long_wait(void **state)
             {"health --timeout 50ms", CLI_EXIT_NO_NODE},
             {"members --wait 3 --timeout 50ms", CLI_EXIT_TIMED_OUT},
             {"leave --timeout 50ms", CLI_EXIT_TIMED_OUT},
+            {"barrier --timeout 50ms", CLI_EXIT_TIMED_OUT},
             {"kv watch --timeout 50ms", CLI_EXIT_TIMED_OUT},
     };
 

@@ -191,6 +191,84 @@ static void info_says_what_there_is_and_no_more(void **state)
     assert_non_null(strstr(text, "250 ms  1 2\n"));
 }
 
+static void show_checkpoint_of(const char *checkpoint, char text[TEXT_BYTES])
+{
+    char json[TEXT_BYTES];
+    FILE *out = tmpfile();
+
+    assert_non_null(out);
+    (void)snprintf(json, sizeof(json), "{\"checkpoint\":%s}", checkpoint);
+    show_info(bytes_text(json), false, out);
+    text_of(out, text);
+}
+
+static void info_says_how_the_latest_checkpoint_ended(void **state)
+{
+    char text[TEXT_BYTES];
+
+    (void)state;
+    show_checkpoint_of("{\"epoch\":\"5\",\"last_outcome\":\"committed\","
+                       "\"last_duration_us\":2100,\"running\":false,"
+                       "\"suspended\":[]}",
+            text);
+    assert_non_null(strstr(text, "checkpoint epoch 5 committed in 2.1 ms\n"));
+    assert_null(strstr(text, "left out"));
+    show_checkpoint_of("{\"epoch\":\"6\",\"last_outcome\":\"aborted\","
+                       "\"last_duration_us\":2100,\"running\":true,"
+                       "\"suspended\":[\"3\",\"4\"]}",
+            text);
+    assert_non_null(strstr(text,
+            "checkpoint epoch 6 aborted in 2.1 ms, the next is running\n"));
+    assert_non_null(strstr(text, "           left out: nodes 3, 4\n"));
+    show_checkpoint_of("{\"last_outcome\":null,\"running\":true}", text);
+    assert_non_null(strstr(text, "checkpoint the first one is running\n"));
+}
+
+static void a_member_that_is_left_out_is_seen(void **state)
+{
+    char text[TEXT_BYTES];
+    FILE *out = tmpfile();
+
+    (void)state;
+    assert_non_null(out);
+    show_members(bytes_text("[{\"id\":\"3\",\"name\":\"c\",\"live\":true,"
+                            "\"state\":\"active\",\"suspended\":true,"
+                            "\"failed_epochs\":[\"4\",\"5\"]}]"),
+            false, out);
+    text_of(out, text);
+    assert_non_null(strstr(text, " 3  c     suspended  yes"));
+}
+
+static const char ledger[] =
+        "[{\"epoch\":\"6\",\"leader\":\"1\",\"outcome\":null,"
+        "\"reason\":null,\"participants_count\":3,\"parked_bytes\":0,"
+        "\"last_acked\":null,\"age_ms\":40,\"marked_us\":85,"
+        "\"aligned_us\":null,\"written_us\":null,\"acked_us\":null,"
+        "\"decided_us\":null,\"known_us\":null},"
+        "{\"epoch\":\"5\",\"leader\":\"1\",\"outcome\":\"aborted\","
+        "\"reason\":\"no word from node 3\",\"participants_count\":3,"
+        "\"parked_bytes\":2048,\"last_acked\":\"2\",\"age_ms\":9000,"
+        "\"marked_us\":85,\"aligned_us\":900,\"written_us\":1290,"
+        "\"acked_us\":1300,\"decided_us\":8000000,\"known_us\":8000001}]";
+
+static void checkpoints_are_rows_step_by_step(void **state)
+{
+    char text[TEXT_BYTES];
+    FILE *out = tmpfile();
+
+    (void)state;
+    assert_non_null(out);
+    show_checkpoints(bytes_text(ledger), false, out);
+    text_of(out, text);
+    assert_string_equal(text,
+            "EPOCH  LEADER  OUTCOME    AGE  NODES  MARKED  ALIGNED  WRITTEN   "
+            "ACKED  DECIDED  KNOWN   PARKED  LAST  REASON\n"
+            "    6       1  running  40 ms      3   85 us        -        -    "
+            "   -        -      -      0 B     -  -\n"
+            "    5       1  aborted  9.0 s      3   85 us   900 us   1.2 ms  "
+            "1.3 ms    8.0 s  8.0 s  2.0 KiB     2  no word from node 3\n");
+}
+
 /* Whatever a node of another version sends, something is printed. */
 static void an_answer_that_lacks_everything_still_shows(void **state)
 {
@@ -206,6 +284,8 @@ static void an_answer_that_lacks_everything_still_shows(void **state)
         show_info(bytes_text(texts[i]), true, out);
         show_keys(bytes_text(texts[i]), true, out);
         show_health(bytes_text(texts[i]), out);
+        show_barrier(bytes_text(texts[i]), out);
+        show_checkpoints(bytes_text(texts[i]), true, out);
         show_value(bytes_text(texts[i]), out);
         show_error(bytes_text(texts[i]), out);
         text_of(out, text);
@@ -222,6 +302,9 @@ int main(void)
             cmocka_unit_test(a_strangers_text_cannot_steer_the_terminal),
             cmocka_unit_test(a_member_is_a_row_whatever_it_lacks),
             cmocka_unit_test(info_says_what_there_is_and_no_more),
+            cmocka_unit_test(info_says_how_the_latest_checkpoint_ended),
+            cmocka_unit_test(a_member_that_is_left_out_is_seen),
+            cmocka_unit_test(checkpoints_are_rows_step_by_step),
             cmocka_unit_test(an_answer_that_lacks_everything_still_shows),
     };
 
