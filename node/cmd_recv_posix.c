@@ -31,6 +31,7 @@ int cmd_recv(const struct cli *cli)
             .deadline_ms = cmd_deadline_ms(cli),
             .shows_progress =
                     !cli->flag[CLI_QUIET].given && isatty(STDOUT_FILENO) == 0,
+            .shows_marks = cli->flag[CLI_MARKS].given,
             .out_fd = STDOUT_FILENO,
     };
     struct client client;

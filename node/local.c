@@ -97,8 +97,8 @@ static bool role_allows(enum local_role role, uint8_t tag)
         return tag == SHUFFLE_TAG_DATA || tag == SHUFFLE_TAG_MARK ||
                tag == SHUFFLE_TAG_FAIL;
     case LOCAL_SINK:
-        return tag == SHUFFLE_TAG_GRANT || tag == SHUFFLE_TAG_DONE ||
-               tag == SHUFFLE_TAG_FAIL;
+        return tag == SHUFFLE_TAG_GRANT || tag == SHUFFLE_TAG_MARK ||
+               tag == SHUFFLE_TAG_DONE || tag == SHUFFLE_TAG_FAIL;
     case LOCAL_FREE:
     case LOCAL_NEW:
         break;

@@ -136,6 +136,11 @@ void output_fill(struct output *o)
     }
 }
 
+uint64_t output_records(const struct output *o)
+{
+    return o->taken_records + (o->ends_count - o->ends_first);
+}
+
 struct bytes output_pending(const struct output *o)
 {
     return (struct bytes){o->batch + o->start, o->end - o->start};

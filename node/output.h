@@ -56,6 +56,9 @@ void output_close(struct output *o);
 void output_take(struct output *o, struct bytes records);
 bool output_has_frame(const struct output *o);
 
+/* How many records have been copied to their ends, written or not. */
+uint64_t output_records(const struct output *o);
+
 /* Copies from the frame what has room. */
 void output_fill(struct output *o);
 

@@ -12,6 +12,7 @@
 #include "node/cmd.h"
 #include "node/columns.h"
 #include "node/humane.h"
+#include "node/marks.h"
 #include "node/progress_posix.h"
 #include "shuffle/shuffle_wire.h"
 
@@ -28,6 +29,7 @@ struct recv {
     enum recv_state state;
     struct output output;
     struct progress progress;
+    struct marks marks;
     bool can_block; /* a write of much may wait: a pipe, a terminal */
     bool is_attached; /* the node has said a STATE */
     bool is_drained; /* the node said MARK DRAIN: DONE is due */
@@ -72,6 +74,25 @@ static void put_grant(struct recv *r)
     client_put(r->client, SHUFFLE_TAG_GRANT, writer_bytes(&w), bytes_of("", 0));
     r->granted_bytes = r->output.taken_bytes;
     r->granted_records = r->output.taken_records;
+}
+
+/* Confirmations go first: the node knows what is before the mark. */
+static void echo_marks(struct recv *r)
+{
+    struct mark *due;
+
+    while ((due = marks_due(&r->marks, r->output.taken_records)) != NULL) {
+        uint8_t payload[SHUFFLE_MARK_BYTES];
+        struct writer w = writer_of(payload, sizeof(payload));
+
+        if (r->output.taken_records > r->granted_records) {
+            put_grant(r);
+        }
+        shuffle_wire_encode_mark(&w, &due->wire);
+        client_put(
+                r->client, SHUFFLE_TAG_MARK, writer_bytes(&w), bytes_of("", 0));
+        due->is_echoed = true;
+    }
 }
 
 static void put_done(struct recv *r)
@@ -163,10 +184,51 @@ static void on_mark(struct recv *r, struct bytes payload)
 {
     struct shuffle_wire_mark mark;
 
-    if (shuffle_wire_decode_mark(payload, &mark) &&
-            (mark.flags & SHUFFLE_FLAG_DRAIN) != 0) {
+    if (!shuffle_wire_decode_mark(payload, &mark)) {
+        return;
+    }
+    if ((mark.flags & SHUFFLE_FLAG_DRAIN) != 0) {
         r->is_drained = true;
         r->state = FINISHING;
+    } else {
+        marks_add(&r->marks, &mark, output_records(&r->output));
+    }
+}
+
+/* "epoch 5 committed, 1,204 records before it"; without a number if it ended
+ * before its mark came to us. */
+static void say_outcome(struct recv *r,
+        const struct shuffle_wire_outcome *outcome, const struct mark *mark)
+{
+    static const char *const NAMES[] = {
+            [SHUFFLE_OUTCOME_COMMITTED] = "committed",
+            [SHUFFLE_OUTCOME_ABORTED] = "aborted",
+            [SHUFFLE_OUTCOME_UNKNOWN] = "unknown",
+    };
+    char records[HUMANE_BYTES];
+
+    progress_clear(&r->progress);
+    (void)fprintf(stderr, "weft: epoch %llu %s",
+            (unsigned long long)outcome->epoch, NAMES[outcome->code]);
+    if (mark != NULL) {
+        (void)fprintf(stderr, ", %s record%s before it",
+                humane_count(mark->records, records),
+                mark->records == 1 ? "" : "s");
+    }
+    if (outcome->text.size > 0) {
+        (void)fputs(": ", stderr);
+        columns_put_text(outcome->text, stderr);
+    }
+    (void)fputc('\n', stderr);
+}
+
+static void on_outcome(struct recv *r, struct bytes payload)
+{
+    struct shuffle_wire_outcome outcome;
+
+    if (r->options->shows_marks &&
+            shuffle_wire_decode_outcome(payload, &outcome)) {
+        say_outcome(r, &outcome, marks_find(&r->marks, outcome.checkpoint));
     }
 }
 
@@ -195,6 +257,9 @@ static void on_frame(struct recv *r, const struct frame *frame)
         break;
     case SHUFFLE_TAG_MARK:
         on_mark(r, frame->payload);
+        break;
+    case SHUFFLE_TAG_OUTCOME:
+        on_outcome(r, frame->payload);
         break;
     case SHUFFLE_TAG_FAIL:
         on_fail(r, frame->payload);
@@ -395,6 +460,7 @@ static void finish(struct recv *r)
 {
     if (r->is_drained) {
         put_grant(r);
+        echo_marks(r);
         put_done(r);
     }
     r->state = ENDED;
@@ -411,6 +477,7 @@ static void run(struct recv *r)
         }
         progress_count(&r->progress, client_now_ms(), r->output.taken_records,
                 r->output.taken_bytes);
+        echo_marks(r);
         grant_if_due(r, false);
         flush(r);
         wait_and_act(r);

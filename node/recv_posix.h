@@ -4,6 +4,9 @@
  *      │                             │      all is written: DONE
  *      └── --timeout, STATE 2 ─► ENDED ◄── FAIL that is final, the node's end
  *
+ * A MARK without DRAIN is a checkpoint's: it is sent back when all records
+ * before it are written, and its OUTCOME comes some time later.
+ *
  * A source that was lost (FAIL 5) is not the end: its sentence is kept and
  * said behind all output. Records are confirmed when `write` has taken them,
  * and that is what credit grows by: a slow reader of ours slows the sources,
@@ -32,6 +35,7 @@ struct recv_options {
     enum output_mode mode;
     uint64_t deadline_ms; /* of the wait for the first source */
     bool shows_progress;
+    bool shows_marks; /* a line on standard error for each checkpoint */
     int out_fd;
 };
 

@@ -11,6 +11,7 @@
 #include "node/cmd.h"
 #include "node/humane.h"
 #include "node/input.h"
+#include "node/marks.h"
 #include "node/packer.h"
 #include "node/progress_posix.h"
 
@@ -41,6 +42,10 @@ struct send {
     uint64_t deadline_ms;
     uint64_t started_ms; /* since it is attached */
     uint64_t taken; /* records confirmed, as the node says at the end */
+    struct marks marks;
+    bool has_committed; /* a checkpoint, with: */
+    uint64_t committed_records;
+    uint64_t committed_epoch;
     struct error waiting; /* for what, as the node says */
     char *summary; /* a row per sink node, as the node sent it; or NULL */
     struct error failure; /* what to say at the end; "" if all went well */
@@ -350,6 +355,34 @@ static void on_fail(struct send *s, struct bytes payload)
     s->state = ENDED;
 }
 
+static void on_mark(struct send *s, struct bytes payload)
+{
+    struct shuffle_wire_mark mark;
+
+    if (shuffle_wire_decode_mark(payload, &mark)) {
+        marks_add(&s->marks, &mark, mark.next);
+    }
+}
+
+/* An earlier checkpoint's may come late, and says nothing new then. */
+static void on_outcome(struct send *s, struct bytes payload)
+{
+    struct shuffle_wire_outcome outcome;
+    const struct mark *mark;
+
+    if (!shuffle_wire_decode_outcome(payload, &outcome) ||
+            outcome.code != SHUFFLE_OUTCOME_COMMITTED) {
+        return;
+    }
+    mark = marks_find(&s->marks, outcome.checkpoint);
+    if (mark == NULL || mark->records < s->committed_records) {
+        return;
+    }
+    s->has_committed = true;
+    s->committed_records = mark->records;
+    s->committed_epoch = outcome.epoch;
+}
+
 static void on_frame(struct send *s, const struct frame *frame)
 {
     switch (frame->tag) {
@@ -358,6 +391,12 @@ static void on_frame(struct send *s, const struct frame *frame)
         break;
     case SHUFFLE_TAG_RESULT:
         on_result(s, frame->payload);
+        break;
+    case SHUFFLE_TAG_MARK:
+        on_mark(s, frame->payload);
+        break;
+    case SHUFFLE_TAG_OUTCOME:
+        on_outcome(s, frame->payload);
         break;
     case SHUFFLE_TAG_DONE:
         on_done(s, frame->payload);
@@ -503,17 +542,30 @@ static void run(struct send *s)
     }
 }
 
+/* Up to where the latest checkpoint holds what was sent. */
+static void print_committed(const struct send *s)
+{
+    if (s->has_committed) {
+        (void)printf("\"committed_records\":%llu,\"committed_epoch\":\"%llu\",",
+                (unsigned long long)s->committed_records,
+                (unsigned long long)s->committed_epoch);
+    } else {
+        (void)printf("\"committed_records\":null,\"committed_epoch\":null,");
+    }
+}
+
 static void print_report(const struct send *s)
 {
     uint64_t took_ms = s->started_ms == 0 ? 0 : client_now_ms() - s->started_ms;
 
     (void)printf("{\"records\":%llu,\"bytes\":%llu,\"seconds\":%llu,"
-                 "\"duration_ms\":%llu,\"confirmed\":%llu,\"sinks\":%s}\n",
+                 "\"duration_ms\":%llu,\"confirmed\":%llu,",
             (unsigned long long)s->packer.records,
             (unsigned long long)s->packer.bytes,
             (unsigned long long)took_ms / 1000, (unsigned long long)took_ms,
-            (unsigned long long)s->taken,
-            s->summary == NULL ? "[]" : s->summary);
+            (unsigned long long)s->taken);
+    print_committed(s);
+    (void)printf("\"sinks\":%s}\n", s->summary == NULL ? "[]" : s->summary);
 }
 
 /* What a line may have beside the length words of its record. */

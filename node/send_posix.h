@@ -9,7 +9,9 @@
  * Nothing is read before the node has attached us, and no more than
  * SEND_QUEUE_BYTES is packed ahead of what its socket takes: the node leaves it
  * unread while a sink is slow, and that is felt by whoever writes to us. Both
- * directions are watched all the time, for FAIL and STATE may come at any. */
+ * directions are watched all the time, for FAIL and STATE may come at any; so
+ * may a checkpoint's MARK, which says how many of our records are before it,
+ * and its OUTCOME. */
 #pragma once
 
 #include "node/client_posix.h"

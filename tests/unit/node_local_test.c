@@ -178,7 +178,7 @@ static void a_role_may_send_its_own_frames_only(void **context)
     static const char *const ALLOWED[] = {
             [LOCAL_CALLER] = "\x40",
             [LOCAL_SOURCE] = "\x32\x34\x36",
-            [LOCAL_SINK] = "\x33\x35\x36",
+            [LOCAL_SINK] = "\x33\x34\x35\x36",
     };
     struct fixture *f = *context;
     uint8_t bytes[128];

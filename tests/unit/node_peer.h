@@ -167,6 +167,30 @@ static inline void peer_say_done(struct peer *p, uint64_t taken)
     peer_say(p, SHUFFLE_TAG_DONE, &w);
 }
 
+static inline void peer_say_mark(
+        struct peer *p, uint64_t next, uint64_t checkpoint, uint64_t epoch)
+{
+    uint8_t payload[SHUFFLE_MARK_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+    struct shuffle_wire_mark mark = {
+            .next = next, .checkpoint = checkpoint, .epoch = epoch};
+
+    shuffle_wire_encode_mark(&w, &mark);
+    peer_say(p, SHUFFLE_TAG_MARK, &w);
+}
+
+static inline void peer_say_outcome(struct peer *p, uint64_t checkpoint,
+        uint64_t epoch, enum shuffle_outcome_code code, const char *text)
+{
+    uint8_t payload[512];
+    struct writer w = writer_of(payload, sizeof(payload));
+    struct shuffle_wire_outcome outcome = {
+            checkpoint, epoch, (uint8_t)code, bytes_text(text)};
+
+    shuffle_wire_encode_outcome(&w, &outcome);
+    peer_say(p, SHUFFLE_TAG_OUTCOME, &w);
+}
+
 /* All that the program writes until it closes, or what `capacity` holds. */
 static inline size_t peer_read(int fd, char *text, size_t capacity)
 {

@@ -1,6 +1,7 @@
 #include "tests/unit/node_peer.h"
 
 #include "node/cli.h"
+#include "node/marks.h"
 #include "node/recv_posix.h"
 
 enum {
@@ -403,6 +404,152 @@ static void a_lost_source_is_said_behind_all_output(void **state)
             said, "weft: source 3 of node 7 was lost after 1,041 records\n");
 }
 
+/* The next MARK; what is confirmed before it is in the sink. */
+static void expect_mark(struct peer *p, struct sink *sink, uint64_t checkpoint)
+{
+    struct shuffle_wire_mark mark;
+    struct frame frame;
+
+    while (peer_frame(p, &frame) && frame.tag == SHUFFLE_TAG_GRANT) {
+        assert_true(shuffle_wire_decode_grant(frame.payload, &sink->grant));
+    }
+    assert_int_equal(frame.tag, SHUFFLE_TAG_MARK);
+    assert_true(shuffle_wire_decode_mark(frame.payload, &mark));
+    assert_int_equal(mark.checkpoint, checkpoint);
+    assert_int_equal(mark.flags, 0);
+}
+
+static void a_mark_comes_back_behind_what_is_confirmed(void **state)
+{
+    static const char *const texts[] = {"a", "b", NULL};
+    struct recv_options options = usual();
+    char text[64];
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    start(&p, &sink, &options);
+    peer_say_mark(&p, 0, 41, 4); /* before the first source */
+    expect_mark(&p, &sink, 41);
+    say_texts(&p, &sink, texts);
+    peer_say_mark(&p, 2, 42, 5);
+    expect_mark(&p, &sink, 42);
+    assert_int_equal(sink.grant.taken, 2);
+    peer_say_outcome(&p, 42, 5, SHUFFLE_OUTCOME_COMMITTED, "");
+    say_texts(&p, &sink, texts);
+    peer_say_mark(&p, 4, 43, 6);
+    say_drain(&p, &sink);
+    expect_mark(&p, &sink, 43);
+    assert_int_equal(sink.grant.taken, 4);
+    expect_done(&p, &sink);
+    text[peer_read(p.out, text, sizeof(text) - 1)] = '\0';
+    assert_string_equal(text, "a\nb\na\nb\n");
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+    assert_string_equal(said, "");
+}
+
+/* Nobody reads, so the mark stays away however long we wait; and records behind
+ * it may come meanwhile. */
+static void a_mark_waits_for_a_slow_reader(void **state)
+{
+    struct recv_options options = usual();
+    struct read_text out = {0};
+    uint64_t before;
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    start(&p, &sink, &options);
+    while (sink.sent_bytes < 128 << 10) {
+        put_data(&p, &sink, 630, 100);
+    }
+    before = sink.sent_records;
+    peer_say_mark(&p, before, 42, 5);
+    put_data(&p, &sink, 630, 100);
+    while (pump(&p, &sink, &out, 300)) { /* asserts that GRANTs alone come */
+    }
+    assert_true(sink.grant.taken < before);
+
+    out.capacity = sink.sent_records * 101;
+    out.text = malloc(out.capacity);
+    assert_non_null(out.text);
+    out.size = peer_read(p.out, out.text, out.capacity);
+    expect_mark(&p, &sink, 42);
+    assert_true(sink.grant.taken >= before);
+    check_lines(out.text, out.size, sink.sent_records, 100);
+    free(out.text);
+    say_drain(&p, &sink);
+    expect_done(&p, &sink);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+}
+
+static void marks_are_shown_with_their_outcome(void **state)
+{
+    static const char *const texts[] = {"a", NULL};
+    struct recv_options options = usual();
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    options.shows_marks = true;
+    start(&p, &sink, &options);
+    put_data(&p, &sink, 1204, 4);
+    peer_say_mark(&p, 1204, 42, 5);
+    expect_mark(&p, &sink, 42);
+    peer_say_outcome(&p, 42, 5, SHUFFLE_OUTCOME_UNKNOWN, "node 1 was lost");
+    peer_say_outcome(&p, 42, 5, SHUFFLE_OUTCOME_COMMITTED, "");
+    say_texts(&p, &sink, texts);
+    peer_say_mark(&p, 1205, 43, UINT64_MAX);
+    expect_mark(&p, &sink, 43);
+    peer_say_outcome(&p, 43, UINT64_MAX, SHUFFLE_OUTCOME_ABORTED,
+            "no word from node 3\x1b[2J");
+    peer_say_outcome(&p, 44, 7, SHUFFLE_OUTCOME_ABORTED, "");
+    say_drain(&p, &sink);
+    expect_done(&p, &sink);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+    assert_string_equal(said,
+            "weft: epoch 5 unknown, 1,204 records before it: node 1 was lost\n"
+            "weft: epoch 5 committed, 1,204 records before it\n"
+            "weft: epoch 18446744073709551615 aborted, 1,205 records before "
+            "it: no word from node 3\\x1b[2J\n"
+            "weft: epoch 7 aborted\n");
+}
+
+/* A node that aborts one checkpoint after the other while nobody reads: what
+ * comes back is the latest of its marks. */
+static void of_too_many_marks_the_oldest_stay_away(void **state)
+{
+    struct recv_options options = usual();
+    struct read_text out = {0};
+    char said[SAID_BYTES];
+    struct sink sink;
+    struct peer p;
+
+    (void)state;
+    start(&p, &sink, &options);
+    while (sink.sent_bytes < 128 << 10) {
+        put_data(&p, &sink, 630, 100);
+    }
+    for (uint64_t i = 1; i <= MARKS_MAX + 4; i++) {
+        peer_say_mark(&p, sink.sent_records, i, i);
+    }
+    (void)poll(NULL, 0, 200); /* so that all have come before any is due */
+    out.capacity = sink.sent_records * 101;
+    out.text = malloc(out.capacity);
+    assert_non_null(out.text);
+    out.size = peer_read(p.out, out.text, out.capacity);
+    for (uint64_t i = 5; i <= MARKS_MAX + 4; i++) {
+        expect_mark(&p, &sink, i);
+    }
+    free(out.text);
+    say_drain(&p, &sink);
+    expect_done(&p, &sink);
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+}
+
 static void the_nodes_end_comes_behind_what_it_said(void **state)
 {
     static const char *const texts[] = {"a", NULL};
@@ -570,6 +717,10 @@ int main(void)
             cmocka_unit_test(a_closed_pipe_ends_it_quietly),
             cmocka_unit_test(a_closed_pipe_is_noticed_without_a_write),
             cmocka_unit_test(a_lost_source_is_said_behind_all_output),
+            cmocka_unit_test(a_mark_comes_back_behind_what_is_confirmed),
+            cmocka_unit_test(a_mark_waits_for_a_slow_reader),
+            cmocka_unit_test(marks_are_shown_with_their_outcome),
+            cmocka_unit_test(of_too_many_marks_the_oldest_stay_away),
             cmocka_unit_test(the_nodes_end_comes_behind_what_it_said),
             cmocka_unit_test(
                     the_nodes_end_loses_nothing_that_a_slow_reader_waits_for),

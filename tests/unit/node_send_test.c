@@ -420,8 +420,42 @@ static void a_report_counts_records_and_names_the_sinks(void **state)
     size = peer_read(p.out, text, sizeof(text) - 1);
     text[size] = '\0';
     assert_non_null(strstr(text, "{\"records\":2,\"bytes\":5,\"seconds\":0,"));
-    assert_non_null(
-            strstr(text, "\"confirmed\":2,\"sinks\":[{\"node\":\"2\"}]}"));
+    assert_non_null(strstr(text, "\"confirmed\":2,\"committed_records\":null,"
+                                 "\"committed_epoch\":null,"
+                                 "\"sinks\":[{\"node\":\"2\"}]}"));
+    assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
+}
+
+/* What was aborted, or is not known, or is older than what was committed already
+ * changes nothing. */
+static void a_report_says_up_to_where_it_is_committed(void **state)
+{
+    struct send_options options = usual();
+    char text[512];
+    char said[SAID_BYTES];
+    struct peer p;
+
+    (void)state;
+    options.is_json = true;
+    start(&p, &options);
+    attach(&p);
+    peer_say_mark(&p, 0, 41, 6);
+    peer_say_mark(&p, 1, 42, UINT64_MAX);
+    peer_say_mark(&p, 2, 43, 8);
+    peer_say_mark(&p, 2, 44, 9);
+    peer_say_outcome(&p, 44, 9, SHUFFLE_OUTCOME_UNKNOWN, "");
+    peer_say_outcome(&p, 43, 8, SHUFFLE_OUTCOME_ABORTED, "no");
+    peer_say_outcome(&p, 42, UINT64_MAX, SHUFFLE_OUTCOME_COMMITTED, "");
+    peer_say_outcome(&p, 41, 6, SHUFFLE_OUTCOME_COMMITTED, "");
+    peer_say_outcome(&p, 99, 99, SHUFFLE_OUTCOME_COMMITTED, "");
+    peer_write(&p, "ab\ncde\n", 7);
+    peer_close_in(&p);
+    assert_true(collect(&p, SHUFFLE_FORMAT_WHOLE, text, sizeof(text)) == 2);
+    peer_say_done(&p, 2);
+    text[peer_read(p.out, text, sizeof(text) - 1)] = '\0';
+    assert_non_null(strstr(text, "\"committed_records\":1,"
+                                 "\"committed_epoch\":"
+                                 "\"18446744073709551615\",\"sinks\":[]}"));
     assert_int_equal(peer_end(&p, said, sizeof(said)), CLI_EXIT_DONE);
 }
 
@@ -534,6 +568,7 @@ int main(void)
             cmocka_unit_test(the_nodes_end_is_a_failure),
             cmocka_unit_test(fewer_confirmed_than_sent_is_a_failure),
             cmocka_unit_test(a_report_counts_records_and_names_the_sinks),
+            cmocka_unit_test(a_report_says_up_to_where_it_is_committed),
             cmocka_unit_test(a_signal_tells_the_node_and_ends_with_1),
             cmocka_unit_test(raw_records_go_to_the_named_node),
             cmocka_unit_test(a_raw_record_that_is_cut_is_an_error),
