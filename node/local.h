@@ -5,7 +5,7 @@
  *
  *   NEW ──CALL──► CALLER         CALL, any number of them
  *    └──ATTACH──► SOURCE         DATA, MARK, FAIL
- *             └─► SINK           GRANT, DONE, FAIL
+ *             └─► SINK           GRANT, MARK, DONE, FAIL
  *
  * A frame that the role may not send, or that is malformed, ends the client.
  * What the frames mean is the node's business: here they are only cut out of
@@ -48,6 +48,7 @@ enum local_wait {
     LOCAL_WAIT_ACTIVE, /* to be attached: its frames are stashed */
     LOCAL_WAIT_MEMBERS, /* until `wait_count` are live and active */
     LOCAL_WAIT_LEFT, /* until the node has left */
+    LOCAL_WAIT_CHECKPOINT, /* until the one it asked for has ended */
     LOCAL_WAIT_KEYS, /* for every change below a prefix */
 };
 

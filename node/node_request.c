@@ -163,6 +163,46 @@ void node_answer_left(struct node *n)
     }
 }
 
+/* --- checkpoints --- */
+
+static void request_barrier(struct node *n, uint32_t client, uint32_t call)
+{
+    if (begin_waiting(n, client, LOCAL_WAIT_CHECKPOINT, call)) {
+        checkpoint_request(&n->checkpoint, node_now_us(n), client);
+    }
+}
+
+/* What a command ends with: no is 1, nobody knows is 5. */
+static int barrier_exit(const struct checkpoint_entry *entry)
+{
+    switch (entry->outcome) {
+    case SHUFFLE_OUTCOME_COMMITTED:
+        return 0;
+    case SHUFFLE_OUTCOME_ABORTED:
+        return 1;
+    case SHUFFLE_OUTCOME_UNKNOWN:
+        break;
+    }
+    return 5;
+}
+
+void node_answer_barrier(
+        struct node *n, uint32_t client, const struct checkpoint_result *result)
+{
+    struct local_client *c = &n->local.clients[client];
+
+    if (!is_waiting(n, client, LOCAL_WAIT_CHECKPOINT)) {
+        return;
+    }
+    c->wait = LOCAL_WAIT_NONE;
+    if (result->is_refused) {
+        answer_report(n, client, c->wait_call, 5, report_error(result->reason));
+    } else {
+        answer_report(n, client, c->wait_call, barrier_exit(result->entry),
+                report_barrier(result->entry));
+    }
+}
+
 /* --- keys --- */
 
 static void answer_key(struct node *n, uint32_t client, uint32_t call,
@@ -376,6 +416,12 @@ static void dispatch(
         break;
     case REQUEST_LEAVE:
         request_leave(n, client, call);
+        break;
+    case REQUEST_BARRIER:
+        request_barrier(n, client, call);
+        break;
+    case REQUEST_CHECKPOINTS:
+        answer_report(n, client, call, 0, report_checkpoints(n));
         break;
     case REQUEST_KV_GET:
         request_get(n, client, call, r);

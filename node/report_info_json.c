@@ -219,6 +219,7 @@ char *report_info(const struct node *n)
     report_add(object, "gossip", gossip_info(n));
     report_add(object, "shuffle", shuffle_section(n));
     report_add(object, "stages", stages_info(n));
+    report_add(object, "checkpoint", report_checkpoint(n));
     report_add(object, "memory", memory_info(n));
     report_add(object, "loop", loop_info(n));
     return report_finish(object);

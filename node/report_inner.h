@@ -5,7 +5,9 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 
+struct gossip_member;
 struct json_object;
+struct node;
 
 /* Values: a text, and a number as a string of digits. */
 struct json_object *report_text(struct bytes text);
@@ -25,6 +27,11 @@ void report_add_digits(
 /* Null for ADDR_NONE. */
 void report_add_addr(
         struct json_object *object, const char *name, const struct addr *addr);
+
+/* The parts of `info` and of a row of `members` that are about checkpoints. */
+struct json_object *report_checkpoint(const struct node *n);
+void report_add_checkpoint_health(struct json_object *member,
+        const struct node *n, const struct gossip_member *m);
 
 /* The text of the document, in memory of its own; the document is gone. */
 char *report_finish(struct json_object *document);

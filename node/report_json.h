@@ -16,6 +16,12 @@ char *report_info(const struct node *n);
 
 char *report_health(const struct node *n);
 
+/* How a checkpoint ended, for whoever asked for it. */
+char *report_barrier(const struct checkpoint_entry *entry);
+
+/* The ledger, the latest first. */
+char *report_checkpoints(const struct node *n);
+
 /* {"error": sentence} */
 char *report_error(const char *sentence);
 

@@ -71,6 +71,7 @@ static struct json_object *member_of(
     add_liveness(object, n, m);
     report_add_number(object, "keys", m->state.visible);
     report_add_digits(object, "max_version", m->state.max_version);
+    report_add_checkpoint_health(object, n, m);
     return object;
 }
 

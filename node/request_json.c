@@ -12,6 +12,8 @@ static const struct {
         {"info", REQUEST_INFO},
         {"health", REQUEST_HEALTH},
         {"leave", REQUEST_LEAVE},
+        {"barrier", REQUEST_BARRIER},
+        {"checkpoints", REQUEST_CHECKPOINTS},
         {"kv_get", REQUEST_KV_GET},
         {"kv_set", REQUEST_KV_SET},
         {"kv_del", REQUEST_KV_DEL},

@@ -21,6 +21,8 @@ static void every_command_is_understood(void **context)
             {"{\"cmd\":\"info\"}", REQUEST_INFO},
             {"{\"cmd\":\"health\"}", REQUEST_HEALTH},
             {"{\"cmd\":\"leave\"}", REQUEST_LEAVE},
+            {"{\"cmd\":\"barrier\"}", REQUEST_BARRIER},
+            {"{\"cmd\":\"checkpoints\"}", REQUEST_CHECKPOINTS},
             {"{\"cmd\":\"kv_get\"}", REQUEST_KV_GET},
             {"{\"cmd\":\"kv_set\"}", REQUEST_KV_SET},
             {"{\"cmd\":\"kv_del\"}", REQUEST_KV_DEL},
