@@ -42,6 +42,18 @@ static struct shuffle_streams_options streams_of(const struct conf *conf)
     o.window_bytes = conf->shuffle.window_bytes;
     o.max_frame_bytes = conf->shuffle.max_frame_bytes;
     o.connect_timeout_ms = conf->shuffle.connect_timeout_ms;
+    o.align_timeout_ms = conf->checkpoint.align_timeout_ms;
+    return o;
+}
+
+static struct checkpoint_options checkpoint_of(const struct conf *conf)
+{
+    struct checkpoint_options o = checkpoint_defaults();
+
+    o.interval_ms = conf->checkpoint.interval_ms;
+    o.align_timeout_ms = conf->checkpoint.align_timeout_ms;
+    o.patience = (uint32_t)conf->checkpoint.patience;
+    o.expect = (uint32_t)conf->checkpoint.expect;
     return o;
 }
 
@@ -53,6 +65,7 @@ struct node_options node_options_of(const struct conf *conf)
             .gossip = gossip_of(conf),
             .pool = pool_of(conf),
             .streams = streams_of(conf),
+            .checkpoint = checkpoint_of(conf),
             .memory_budget_bytes = conf->shuffle.memory_budget_bytes,
     };
 }

@@ -36,7 +36,9 @@ static void what_was_written_reaches_its_core(void **context)
             "shuffle.vnodes=128", "shuffle.max_frame=7MiB",
             "shuffle.window=1MiB", "shuffle.memory_budget=99MiB",
             "shuffle.connect_timeout=216ms", "shuffle.peer_timeout=217s",
-            "shuffle.reconnect_min=21ms", "shuffle.reconnect_max=219ms"};
+            "shuffle.reconnect_min=21ms", "shuffle.reconnect_max=219ms",
+            "checkpoint.interval=220s", "checkpoint.align_timeout=221ms",
+            "checkpoint.patience=3", "checkpoint.expect=5"};
     static struct conf conf;
     struct node_options o = options_after(
             &conf, SETTINGS, sizeof(SETTINGS) / sizeof(SETTINGS[0]));
@@ -65,6 +67,11 @@ static void what_was_written_reaches_its_core(void **context)
     assert_int_equal(o.pool.peer_timeout_ms, 217 * 1000);
     assert_int_equal(o.pool.reconnect_min_ms, 21);
     assert_int_equal(o.pool.reconnect_max_ms, 219);
+    assert_int_equal(o.checkpoint.interval_ms, 220 * 1000);
+    assert_int_equal(o.checkpoint.align_timeout_ms, 221);
+    assert_int_equal(o.streams.align_timeout_ms, 221);
+    assert_int_equal(o.checkpoint.patience, 3);
+    assert_int_equal(o.checkpoint.expect, 5);
 }
 
 /* The mean is floored at one interval unless somebody says otherwise. */
