@@ -93,9 +93,18 @@ static void perform(struct process *p, const struct node_action *action)
     }
 }
 
+/* The loop's time stands still within a turn, and we may have been stopped in
+ * the middle of one. From here on all see what the node is told, and nobody's
+ * time goes back behind it. */
 static void tell_time(struct process *p)
 {
-    node_clock(&p->node, uv_hrtime() / 1000);
+    uint64_t now_us;
+    uint64_t loop_us;
+
+    uv_update_time(&p->loop);
+    loop_us = uv_now(&p->loop) * 1000;
+    now_us = uv_hrtime() / 1000;
+    node_clock(&p->node, now_us - loop_us < 1000 ? now_us : loop_us);
 }
 
 /* Sockets may be read before the timer is looked at. After a long sleep what
@@ -103,12 +112,10 @@ static void tell_time(struct process *p)
  * slept before it acts on anything. */
 static void catch_up(struct process *p)
 {
-    uint64_t now_ms = uv_now(&p->loop);
-
     tell_time(p);
-    if (now_ms >= p->due_ms) {
+    if (uv_now(&p->loop) >= p->due_ms) {
         p->due_ms = UINT64_MAX;
-        node_tick(&p->node, now_ms);
+        node_tick(&p->node, uv_now(&p->loop));
     }
 }
 

@@ -18,8 +18,7 @@
  * others for its seeds, and a monotonic clock that began at some moment of its
  * own. A node is driven as the adaptors over libuv drive it: a turn of its loop
  * runs what timers are due, feeds what its sockets have, drains the core after
- * each, ends the turn, and writes what its sockets take; its clock stands still
- * within a turn. A turn is made of single effects (a datagram, a write, a line
+ * each, ends the turn, and writes what its sockets take. A turn is made of single effects (a datagram, a write, a line
  * of log), and between any two of them a node may be struck: paused, killed, cut
  * off (`world_strike`). A paused node does nothing, but its system goes on
  * taking connections, and bytes up to its buffers.

@@ -151,7 +151,7 @@ struct world_node {
     enum world_phase phase;
     bool is_draining; /* the core may have actions */
     size_t facts; /* fed in this turn */
-    uint64_t loop_us; /* its clock, as of this turn's begin */
+    uint64_t loop_us; /* its clock, when it last looked */
     uint64_t due_ms; /* by its clock: when its timer is due */
     uint64_t wake_us; /* world time of its next turn */
     uint8_t *read_buffer;

@@ -29,10 +29,10 @@ static uint64_t clock_ms(const struct world_node *n)
     return n->loop_us / 1000;
 }
 
-/* The clock itself, which goes on within a turn. */
 static void tell_time(const struct world *w, struct world_node *n)
 {
-    node_clock(&n->core, w->now_us + n->clock_us);
+    n->loop_us = w->now_us + n->clock_us;
+    node_clock(&n->core, n->loop_us);
 }
 
 /* As a process drains its node: what was due comes before it acts on what has
