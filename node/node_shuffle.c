@@ -34,8 +34,8 @@ static void take_laminar(
         shuffle_pool_unused(&n->pool, action->link);
         return;
     }
-    if (!shuffle_streams_laminar(&n->streams, n->now_ms, action->peer, &data,
-                shuffle_pool_take(&n->pool))) {
+    if (!shuffle_streams_laminar(&n->streams, n->now_ms, action->link,
+                action->peer, &data, shuffle_pool_take(&n->pool))) {
         shuffle_pool_starved(&n->pool, n->now_ms, action->link);
     }
 }
@@ -43,9 +43,7 @@ static void take_laminar(
 /* Of a link on which nobody confirms, what was on the way is in doubt. */
 static void take_down(struct node *n, const struct shuffle_pool_action *action)
 {
-    if (action->dialect == SHUFFLE_WEFT_DIALECT) {
-        shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
-    }
+    shuffle_streams_link_down(&n->streams, n->now_ms, action->link);
     if (action->outgoing) {
         const struct shuffle_laminar_loss loss = {
                 action->unsent_frames, action->unacked_frames};
