@@ -91,6 +91,12 @@ void shuffle_actions_push(struct shuffle_actions *q,
     q->count++;
 }
 
+void shuffle_actions_push_text(struct shuffle_actions *q,
+        const struct shuffle_streams_action *action, const char *text)
+{
+    shuffle_actions_push(q, action, bytes_of(text, strlen(text) + 1));
+}
+
 /* Points the action at what was copied for it. */
 static void lend(struct shuffle_streams_action *action, struct bytes copied)
 {
@@ -108,7 +114,7 @@ static void lend(struct shuffle_streams_action *action, struct bytes copied)
         action->sinks.packed = bytes_skip(copied, action->stage.size);
         break;
     case SHUFFLE_STREAMS_CUT:
-        action->text = copied;
+        action->text = bytes_of(copied.data, copied.size - 1);
         break;
     case SHUFFLE_STREAMS_WANT:
     case SHUFFLE_STREAMS_BLOCK:

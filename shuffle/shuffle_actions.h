@@ -86,6 +86,10 @@ void shuffle_actions_close(struct shuffle_actions *q);
 void shuffle_actions_push(struct shuffle_actions *q,
         const struct shuffle_streams_action *action, struct bytes copied);
 
+/* The same with a sentence, of which a copy and its NUL are lent. */
+void shuffle_actions_push_text(struct shuffle_actions *q,
+        const struct shuffle_streams_action *action, const char *text);
+
 /* False when there is none. */
 bool shuffle_actions_pop(
         struct shuffle_actions *q, struct shuffle_streams_action *action);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_sink.h"
 #include "shuffle/shuffle_streams.h"
@@ -77,9 +78,11 @@ struct shuffle_instream *shuffle_instream_new(struct shuffle_streams *st,
     in->format = open->format;
     in->limit_bytes = in->window_bytes;
     in->until_ms = UINT64_MAX;
+    shuffle_marks_init(&in->marks);
     memcpy(in->stage, open->stage.data, open->stage.size);
     st->instreams_count++;
     shuffle_sink_add(st, sink, in);
+    shuffle_cut_stream_begins(st, in);
     return in;
 }
 
@@ -192,15 +195,19 @@ void shuffle_instream_settle(struct shuffle_instream *in)
     }
 }
 
-bool shuffle_instream_mark(
+bool shuffle_instream_mark(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_mark *mark)
 {
     if ((mark->flags & SHUFFLE_FLAG_DRAIN) == 0) {
+        shuffle_cut_stream_marked(st, in, mark);
         return true;
     }
     if (mark->next < in->received_records ||
             (in->has_mark && mark->next != in->mark_next)) {
         return false;
+    }
+    if (!shuffle_cut_stream_ends(st, in, mark->next)) {
+        return true;
     }
     in->has_mark = true;
     in->mark_next = mark->next;
@@ -224,6 +231,9 @@ void shuffle_instream_lose(
 {
     bool held_open = in->state == SHUFFLE_IN_OPEN;
 
+    if (in->state != SHUFFLE_IN_LOST) {
+        shuffle_cut_stream_lost(st, in);
+    }
     unbind(st, in);
     in->state = SHUFFLE_IN_LOST;
     in->until_ms = UINT64_MAX;
@@ -353,13 +363,17 @@ uint64_t shuffle_instream_forget(struct shuffle_streams *st, bool all)
 void shuffle_instream_check(const struct shuffle_instream *in)
 {
     uint64_t bytes = 0;
+    uint64_t records = 0;
 
     for (const struct block *b = in->waiting.head; b != NULL; b = b->next) {
         assert(b->records > 0);
         bytes += b->size;
+        records += b->records;
     }
     assert(bytes == in->waiting_bytes);
-    assert(in->taken_records <= in->received_records);
+    assert(in->taken_records <= in->delivered_records);
+    assert(in->delivered_records + records == in->received_records);
+    assert(in->delivered_records <= in->marks.park_at);
     assert(in->received_bytes <= in->limit_bytes);
     assert(in->limit_bytes <= in->taken_bytes + in->window_bytes);
     assert(in->reserved_bytes >= 2 * in->window_bytes);

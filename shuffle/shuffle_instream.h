@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/block.h"
+#include "shuffle/shuffle_marks.h"
 #include "shuffle/shuffle_wire.h"
 
 enum shuffle_instream_state {
@@ -34,16 +35,18 @@ struct shuffle_instream {
     uint32_t number; /* the source's number for it, on that link */
     struct shuffle_source_id source;
     char stage[SHUFFLE_STAGE_MAX + 1];
-    uint64_t placement_id;
+    uint64_t placement_id; /* as its source's node last said */
     uint8_t format;
     bool has_mark;
     bool got_data; /* in this turn */
     bool has_news; /* a GRANT is due */
     bool is_overdue; /* and has waited for a turn already */
     uint64_t mark_next; /* the records before DRAIN */
+    struct shuffle_marks marks; /* of cuts */
 
     uint64_t received_records;
     uint64_t received_bytes;
+    uint64_t delivered_records; /* to the local sink */
     uint64_t taken_records;
     uint64_t taken_bytes; /* of deliveries that are confirmed whole */
     uint64_t limit_bytes; /* as the source last heard it */
@@ -87,7 +90,8 @@ void shuffle_instream_block(struct shuffle_streams *st,
 /* DRAINED when all that was marked has come. */
 void shuffle_instream_settle(struct shuffle_instream *in);
 
-bool shuffle_instream_mark(
+/* MARK, of the end or of a cut. False: not possible. */
+bool shuffle_instream_mark(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_mark *mark);
 void shuffle_instream_fail(struct shuffle_streams *st,
         struct shuffle_instream *in, const struct shuffle_wire_fail *fail);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_streams.h"
@@ -20,8 +21,11 @@ static void free_list(struct block_list *list)
     }
 }
 
-void shuffle_laminar_close(struct shuffle_laminar *laminar)
+void shuffle_laminar_close(struct shuffle_streams *st)
 {
+    struct shuffle_laminar *laminar = &st->laminar;
+
+    shuffle_laminar_links_close(st);
     for (size_t i = 0; i < laminar->sources_count; i++) {
         free_list(&laminar->sources[i].records);
     }
@@ -126,8 +130,9 @@ static struct block *body_block(
     return copy;
 }
 
-bool shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
-        const struct shuffle_wire_vnode_data *data, struct block *own)
+bool shuffle_laminar_received(struct shuffle_streams *st, uint32_t link,
+        uint64_t peer, const struct shuffle_wire_vnode_data *data,
+        struct block *own)
 {
     struct shuffle_laminar *l = &st->laminar;
     struct block *block = body_block(st, data->body, own);
@@ -142,7 +147,7 @@ bool shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
     shuffle_record_put_laminar_head(&w, peer, data->vnode, data->body.size);
     block_prepend(block, writer_bytes(&w));
     block->records = 1;
-    block_list_push(&l->waiting, block);
+    block_list_push(shuffle_laminar_queue(st, link, peer), block);
     l->waiting_bytes += block->size;
     if (l->waiting_bytes >= SHUFFLE_LAMINAR_WAITING_BYTES) {
         set_paused(st, l, true);
@@ -219,6 +224,7 @@ static void fail_source(struct shuffle_streams *st,
         struct shuffle_laminar_source *source, enum shuffle_fail_code code,
         const char *text)
 {
+    shuffle_cut_fail(st, 0, "a source of laminar has failed: %s", text);
     shuffle_tell_fail(st, source->client, source->sent_records, code, text);
     shuffle_tell_close(st, source->client);
     remove_source(&st->laminar, source);
@@ -457,6 +463,9 @@ bool shuffle_laminar_client(struct shuffle_streams *st, uint32_t client,
 {
     struct shuffle_laminar_source *source = find_source(&st->laminar, client);
 
+    if (source == NULL && tag == SHUFFLE_TAG_MARK) {
+        return shuffle_laminar_echoed(st, payload);
+    }
     if (tag == SHUFFLE_TAG_FAIL) {
         shuffle_laminar_client_gone(st, client);
         shuffle_tell_close(st, client);
@@ -481,10 +490,23 @@ void shuffle_laminar_client_gone(struct shuffle_streams *st, uint32_t client)
     struct shuffle_laminar_source *source = find_source(l, client);
 
     if (source != NULL) {
+        shuffle_cut_fail(st, 0, "a source of laminar on this node has left");
         remove_source(l, source);
     } else if (l->sink_client == client) {
-        l->sink_client = 0;
+        shuffle_laminar_sink_left(st);
     }
+}
+
+static void hand_on(struct shuffle_streams *st, struct shuffle_laminar *l)
+{
+    if (l->sink_client == 0 || st->is_in_doubt) {
+        return;
+    }
+    do {
+        while (l->waiting.head != NULL && may_go(l, l->waiting.head)) {
+            deliver(st, l);
+        }
+    } while (shuffle_laminar_tell(st));
 }
 
 void shuffle_laminar_flush(struct shuffle_streams *st)
@@ -492,10 +514,7 @@ void shuffle_laminar_flush(struct shuffle_streams *st)
     struct shuffle_laminar *l = &st->laminar;
     size_t i = 0;
 
-    while (l->sink_client != 0 && l->waiting.head != NULL &&
-            may_go(l, l->waiting.head)) {
-        deliver(st, l);
-    }
+    hand_on(st, l);
     if (l->is_starved) {
         consider_memory(st, l);
     }
@@ -510,18 +529,17 @@ void shuffle_laminar_flush(struct shuffle_streams *st)
     }
 }
 
-void shuffle_laminar_drain(struct shuffle_streams *st)
+void shuffle_laminar_end(struct shuffle_streams *st,
+        enum shuffle_fail_code code, const char *text)
 {
     struct shuffle_laminar *l = &st->laminar;
 
     if (l->sink_client != 0) {
-        shuffle_tell_fail(st, l->sink_client, l->taken_records,
-                SHUFFLE_FAIL_DRAINING, "the node is leaving");
+        shuffle_tell_fail(st, l->sink_client, l->taken_records, code, text);
         shuffle_tell_close(st, l->sink_client);
-        l->sink_client = 0;
+        shuffle_laminar_sink_left(st);
     }
     while (l->sources_count > 0) {
-        fail_source(st, &l->sources[0], SHUFFLE_FAIL_DRAINING,
-                "the node is leaving");
+        fail_source(st, &l->sources[0], code, text);
     }
 }

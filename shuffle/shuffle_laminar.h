@@ -20,6 +20,9 @@
 #pragma once
 
 #include "base/block.h"
+#include "shuffle/shuffle_laminar_cut.h"
+#include "shuffle/shuffle_sink.h"
+#include "shuffle/shuffle_told.h"
 #include "shuffle/shuffle_wire.h"
 
 enum {
@@ -48,6 +51,7 @@ struct shuffle_laminar_source {
     uint64_t peer_since; /* `records_in` of all sources before those */
     bool is_read; /* what CLIENT_READ last said */
     bool is_drained;
+    struct shuffle_told told; /* of cuts */
 };
 
 struct shuffle_laminar {
@@ -57,7 +61,13 @@ struct shuffle_laminar {
     uint64_t taken_records;
     uint64_t limit_bytes;
     struct block_list waiting; /* one record each */
-    uint64_t waiting_bytes;
+    struct block_list behind; /* the MARK that the sink has yet to get */
+    uint64_t waiting_bytes; /* those behind a cut included */
+    struct shuffle_laminar_link *links; /* see shuffle_laminar_cut.h */
+    size_t links_count;
+    enum shuffle_sink_cut cut; /* the local sink's part in one */
+    struct shuffle_told told;
+    struct shuffle_echoes echoes;
     bool is_paused;
     bool is_starved; /* a frame found no memory, and there is none yet */
     uint64_t records_in; /* from sources, handed on */
@@ -68,7 +78,7 @@ struct shuffle_laminar {
     size_t sources_count;
 };
 
-void shuffle_laminar_close(struct shuffle_laminar *laminar);
+void shuffle_laminar_close(struct shuffle_streams *st);
 
 /* `attach` names the stage `laminar`. */
 void shuffle_laminar_attach(struct shuffle_streams *st, uint32_t client,
@@ -82,8 +92,9 @@ bool shuffle_laminar_client(struct shuffle_streams *st, uint32_t client,
         uint8_t tag, struct bytes payload);
 void shuffle_laminar_client_gone(struct shuffle_streams *st, uint32_t client);
 
-bool shuffle_laminar_received(struct shuffle_streams *st, uint64_t peer,
-        const struct shuffle_wire_vnode_data *data, struct block *own);
+bool shuffle_laminar_received(struct shuffle_streams *st, uint32_t link,
+        uint64_t peer, const struct shuffle_wire_vnode_data *data,
+        struct block *own);
 void shuffle_laminar_sent(struct shuffle_streams *st, uint32_t client, int code,
         const char *text);
 
@@ -94,5 +105,6 @@ void shuffle_laminar_lost(struct shuffle_streams *st, uint64_t peer,
 /* The turn ends. */
 void shuffle_laminar_flush(struct shuffle_streams *st);
 
-/* SIGTERM: its programs end. */
-void shuffle_laminar_drain(struct shuffle_streams *st);
+/* Its programs end. */
+void shuffle_laminar_end(struct shuffle_streams *st,
+        enum shuffle_fail_code code, const char *text);

@@ -101,9 +101,10 @@ size_t shuffle_misplaced(const struct shuffle_streams *st,
     struct search s = {
             .st = st, .left_out = left_out, .stages = stages, .max = max};
 
+    /* One that is draining sends nothing more, wherever it did. */
     for (const struct shuffle_source *source = st->sources; source != NULL;
             source = source->next) {
-        if (shuffle_source_counts(source)) {
+        if (source->state == SHUFFLE_SOURCE_RUNNING) {
             struct shuffle_wire_sinks sinks =
                     shuffle_place_sinks(&source->place);
 

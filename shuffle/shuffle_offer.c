@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_route.h"
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_source.h"
@@ -147,24 +148,36 @@ static struct shuffle_wire_sinks live_sinks(
     return (struct shuffle_wire_sinks){.packed = writer_bytes(&w)};
 }
 
+/* Takes these sinks if they are all there and of a later epoch than those that
+ * were found before. */
+static void take_if_newer(const struct shuffle_streams *st,
+        const struct shuffle_stage *stage,
+        const struct shuffle_wire_sinks *found,
+        struct shuffle_wire_sinks *sinks)
+{
+    bool is_newer = sinks->packed.size == 0 || found->epoch > sinks->epoch;
+
+    if (is_newer && found->packed.size > 0 && are_there(st, stage, found)) {
+        *sinks = *found;
+    }
+}
+
 /* The placement that is in force as far as we know, if all of it is there: the
- * one a sink node told us of, our own sources', or one that is published. */
+ * one a sink node told us of, our own sources', or one that is published; of
+ * these the latest. */
 static bool placement_in_force(const struct shuffle_streams *st,
         const struct shuffle_source *source, struct shuffle_wire_sinks *sinks)
 {
     const struct shuffle_stage *stage = source->stage;
     struct bytes name = shuffle_stage_name(stage);
 
-    *sinks = source->hint_sinks;
-    if (source->hint != NULL && are_there(st, stage, sinks)) {
-        return true;
-    }
+    *sinks = (struct shuffle_wire_sinks){0};
+    take_if_newer(st, stage, &source->hint_sinks, sinks);
     for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
         if (s->stage == stage && shuffle_source_counts(s)) {
-            *sinks = shuffle_place_sinks(&s->place);
-            if (are_there(st, stage, sinks)) {
-                return true;
-            }
+            struct shuffle_wire_sinks own = shuffle_place_sinks(&s->place);
+
+            take_if_newer(st, stage, &own, sinks);
         }
     }
     for (size_t i = 0; i < st->members.count; i++) {
@@ -172,13 +185,11 @@ static bool placement_in_force(const struct shuffle_streams *st,
         const struct shuffle_member_place *place =
                 shuffle_known_place(known, name);
 
-        if (place != NULL && shuffle_members_is_usable(known) &&
-                are_there(st, stage, &place->sinks)) {
-            *sinks = place->sinks;
-            return true;
+        if (place != NULL && shuffle_members_is_usable(known)) {
+            take_if_newer(st, stage, &place->sinks, sinks);
         }
     }
-    return false;
+    return sinks->packed.size > 0;
 }
 
 static void take_hint(
@@ -204,11 +215,12 @@ void shuffle_offer_close(
     if (!source->has_place) {
         return;
     }
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        shuffle_outstream_close(st, &source->streams[i]);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        shuffle_outstream_free(st, source->streams[i]);
     }
     free(source->streams);
     source->streams = NULL;
+    source->streams_count = 0;
     shuffle_place_close(&source->place);
     source->has_place = false;
 }
@@ -220,11 +232,13 @@ void shuffle_offer_publish(
             .type = SHUFFLE_STREAMS_PUBLISH_PLACE,
             .stage = shuffle_stage_name(stage)};
     struct writer w = writer_of(st->scratch, st->scratch_capacity);
-    const struct shuffle_source *source = st->sources;
+    const struct shuffle_source *source = NULL;
 
-    while (source != NULL &&
-            !(source->stage == stage && shuffle_source_counts(source))) {
-        source = source->next;
+    for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        if (s->stage == stage && shuffle_source_counts(s) &&
+                (source == NULL || s->place.epoch > source->place.epoch)) {
+            source = s;
+        }
     }
     writer_put(&w, action.stage);
     if (source != NULL) {
@@ -244,44 +258,70 @@ void shuffle_offer_withdraw(struct shuffle_streams *st,
     va_start(args, format);
     (void)vsnprintf(source->obstacle, sizeof(source->obstacle), format, args);
     va_end(args);
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        shuffle_outstream_fail(st, &source->streams[i],
-                SHUFFLE_FAIL_NOT_STARTED, "another sink is not ready");
+    for (size_t i = 0; i < source->streams_count; i++) {
+        shuffle_outstream_fail(st, source->streams[i], SHUFFLE_FAIL_NOT_STARTED,
+                "another sink is not ready");
     }
     shuffle_offer_close(st, source);
     source->state = SHUFFLE_SOURCE_WAITING;
-    source->try_ms = st->now_ms + RETRY_MIN_MS +
+    source->try_ms = shuffle_offer_retry_ms(st);
+}
+
+/* One for each sink of the placement; false: there is no memory. */
+static bool make_streams(
+        struct shuffle_streams *st, struct shuffle_source *source)
+{
+    size_t count = source->place.sinks_count;
+
+    source->streams = calloc(count, sizeof(struct shuffle_outstream *));
+    for (size_t i = 0; source->streams != NULL && i < count; i++) {
+        struct shuffle_sink_id id = shuffle_place_sink(&source->place, i);
+        struct shuffle_outstream *out = shuffle_outstream_new(st, source, &id);
+
+        if (out == NULL) {
+            return false;
+        }
+        shuffle_offer_patience(st, out);
+        source->streams[source->streams_count++] = out;
+    }
+    return source->streams != NULL;
+}
+
+void shuffle_offer_patience(
+        struct shuffle_streams *st, struct shuffle_outstream *out)
+{
+    out->give_up_ms = st->now_ms + 3 * st->options.connect_timeout_ms;
+    shuffle_streams_arm(st, out->give_up_ms);
+}
+
+uint64_t shuffle_offer_retry_ms(struct shuffle_streams *st)
+{
+    uint64_t at_ms = st->now_ms + RETRY_MIN_MS +
                      prng_below(&st->prng, RETRY_MAX_MS - RETRY_MIN_MS + 1);
-    shuffle_streams_arm(st, source->try_ms);
+
+    shuffle_streams_arm(st, at_ms);
+    return at_ms;
 }
 
 static void offer(struct shuffle_streams *st, struct shuffle_source *source,
         const struct shuffle_wire_sinks *sinks)
 {
-    size_t count = shuffle_wire_sinks_count(sinks);
-
     source->try_ms = st->now_ms + RETRY_MAX_MS;
-    source->streams = calloc(count, sizeof(*source->streams));
-    if (source->streams == NULL || shuffle_place_init(&source->place,
-                                           st->options.vnodes, 0, sinks) != 0) {
-        free(source->streams);
-        source->streams = NULL;
+    if (shuffle_place_init(&source->place, st->options.vnodes, 0, sinks) != 0) {
         shuffle_streams_arm(st, source->try_ms);
         return;
     }
     source->has_place = true;
     source->state = SHUFFLE_SOURCE_OPENING;
-    for (size_t i = 0; i < count; i++) {
-        struct shuffle_sink_id id = shuffle_place_sink(&source->place, i);
-
-        shuffle_outstream_init(st, &source->streams[i], source, &id);
+    if (!make_streams(st, source)) {
+        shuffle_offer_close(st, source);
+        source->state = SHUFFLE_SOURCE_WAITING;
+        shuffle_streams_arm(st, source->try_ms);
+        return;
     }
-    for (size_t i = 0; i < count; i++) {
-        source->streams[i].give_up_ms =
-                st->now_ms + 3 * st->options.connect_timeout_ms;
-        shuffle_outstream_offer(st, &source->streams[i]);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        shuffle_outstream_offer(st, source->streams[i]);
     }
-    shuffle_streams_arm(st, source->streams[0].give_up_ms);
 }
 
 void shuffle_offer_consider(
@@ -322,13 +362,14 @@ static void count_in(struct shuffle_streams *st, struct shuffle_source *source)
     shuffle_offer_publish(st, source->stage);
     st->has_facts = true;
     shuffle_tell_state(st, source->client, SHUFFLE_STATE_ATTACHED, "");
+    shuffle_cut_source_counts(st, source);
     shuffle_route_resume(st, source);
 }
 
 static bool is_all_open(const struct shuffle_source *source)
 {
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        if (source->streams[i].state != SHUFFLE_OUT_OPEN) {
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (source->streams[i]->state != SHUFFLE_OUT_OPEN) {
             return false;
         }
     }
@@ -388,7 +429,9 @@ bool shuffle_offer_answered(struct shuffle_streams *st,
         return false;
     }
     out->state = SHUFFLE_OUT_OPEN;
+    out->was_open = true;
     out->limit_bytes = opened->limit;
+    shuffle_cut_stream_opened(st, out);
     if (is_all_open(out->source)) {
         count_in(st, out->source);
     }

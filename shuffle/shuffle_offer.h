@@ -35,6 +35,13 @@ void shuffle_offer_withdraw(struct shuffle_streams *st,
 void shuffle_offer_tick(
         struct shuffle_streams *st, struct shuffle_source *source);
 
+/* How long a stream's node may take to be reached, from now. */
+void shuffle_offer_patience(
+        struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* A random moment 50 to 200 ms from now; arms the tick. */
+uint64_t shuffle_offer_retry_ms(struct shuffle_streams *st);
+
 /* Frees the streams and the placement, without a word. */
 void shuffle_offer_close(
         struct shuffle_streams *st, struct shuffle_source *source);

@@ -1,6 +1,7 @@
 #include "shuffle/shuffle_opening.h"
 
 #include "shuffle/shuffle_instream.h"
+#include "shuffle/shuffle_later.h"
 #include "shuffle/shuffle_place.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_send.h"
@@ -150,7 +151,9 @@ static void resume(struct shuffle_streams *st, uint32_t link,
                 shuffle_fail_text(SHUFFLE_FAIL_NODE_LOST));
         return;
     }
-    if (in->placement_id == open->placement_id) {
+    if (in->placement_id == open->placement_id ||
+            in->sink->placement_id == open->placement_id) {
+        in->placement_id = open->placement_id; /* a cut may have changed it */
         in->until_ms = UINT64_MAX;
         shuffle_instream_bind(st, in, link, open->stream);
         answer_ok(st, in);
@@ -164,28 +167,44 @@ static void resume(struct shuffle_streams *st, uint32_t link,
     begin(st, link, open);
 }
 
-bool shuffle_opening_answer(struct shuffle_streams *st, uint32_t link,
-        uint64_t peer, const struct shuffle_wire_open *open)
+bool shuffle_opening_take(struct shuffle_streams *st, uint32_t link,
+        uint64_t peer, struct bytes payload)
+{
+    struct shuffle_wire_open open;
+
+    if (!shuffle_wire_decode_open(payload, &open) || open.source.node != peer ||
+            shuffle_instream_find(st, link, open.stream) != NULL ||
+            shuffle_later_has(st, link, open.stream)) {
+        return false;
+    }
+    shuffle_opening_answer(st, link, peer, &open, payload);
+    return true;
+}
+
+void shuffle_opening_answer(struct shuffle_streams *st, uint32_t link,
+        uint64_t peer, const struct shuffle_wire_open *open,
+        struct bytes payload)
 {
     const struct shuffle_stage *stage = shuffle_stage_find(st, open->stage);
     struct shuffle_instream *in = NULL;
 
-    if (open->source.node != peer ||
-            shuffle_instream_find(st, link, open->stream) != NULL) {
-        return false;
+    if (shuffle_later_is_due(st, peer, open)) {
+        if (!shuffle_later_keep(st, link, peer, open->stream, payload)) {
+            answer(st, link, open->stream, SHUFFLE_OPENED_FULL);
+        }
+        return;
     }
     if (stage != NULL && stage->sink != NULL) {
         in = find_in(stage->sink->streams, open);
     }
     if (in != NULL) {
         resume(st, link, open, in);
-        return true;
+        return;
     }
     in = find_in(st->ended, open);
     if (in != NULL && in->placement_id == open->placement_id) {
         repeat_end(st, link, open->stream, in);
-        return true;
+        return;
     }
     begin(st, link, open);
-    return true;
 }

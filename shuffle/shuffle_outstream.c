@@ -1,6 +1,7 @@
 #include "shuffle/shuffle_outstream.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shuffle/shuffle_send.h"
@@ -18,12 +19,15 @@ static struct shuffle_outstream **bucket(
     return &st->out_buckets[number % SHUFFLE_BUCKETS];
 }
 
-void shuffle_outstream_init(struct shuffle_streams *st,
-        struct shuffle_outstream *out, struct shuffle_source *source,
-        const struct shuffle_sink_id *sink)
+struct shuffle_outstream *shuffle_outstream_new(struct shuffle_streams *st,
+        struct shuffle_source *source, const struct shuffle_sink_id *sink)
 {
+    struct shuffle_outstream *out = malloc(sizeof(*out));
     struct shuffle_outstream **first;
 
+    if (out == NULL) {
+        return NULL;
+    }
     *out = (struct shuffle_outstream){.source = source,
             .state = SHUFFLE_OUT_WANTED,
             .number = ++st->streams_count,
@@ -31,6 +35,7 @@ void shuffle_outstream_init(struct shuffle_streams *st,
     first = bucket(st, out->number);
     out->next_in_bucket = *first;
     *first = out;
+    return out;
 }
 
 static void forget_number(
@@ -74,7 +79,7 @@ static void set_link(struct shuffle_streams *st, struct shuffle_outstream *out,
     }
 }
 
-void shuffle_outstream_close(
+void shuffle_outstream_free(
         struct shuffle_streams *st, struct shuffle_outstream *out)
 {
     set_link(st, out, 0, SHUFFLE_OUT_DONE);
@@ -82,7 +87,7 @@ void shuffle_outstream_close(
     forget_dirty(st, out);
     block_free(out->filling);
     block_free(out->full);
-    *out = (struct shuffle_outstream){.state = SHUFFLE_OUT_DONE};
+    free(out);
 }
 
 struct shuffle_outstream *shuffle_outstream_find(
@@ -150,6 +155,7 @@ void shuffle_outstream_unlink(
     assert(out->state != SHUFFLE_OUT_DONE);
     set_link(st, out, 0, SHUFFLE_OUT_WANTED);
     out->is_marked = false;
+    out->is_cut_sent = false;
 }
 
 void shuffle_outstream_finish(
@@ -325,9 +331,36 @@ void shuffle_outstream_mark(
 {
     if (out->state == SHUFFLE_OUT_OPEN && !out->is_marked) {
         out->is_marked = true;
-        shuffle_send_mark(st, out->link, out->number, out->routed_records,
-                SHUFFLE_FLAG_DRAIN);
+        shuffle_send_mark(st, out->link,
+                &(struct shuffle_wire_mark){.stream = out->number,
+                        .next = out->routed_records,
+                        .flags = SHUFFLE_FLAG_DRAIN});
     }
+}
+
+void shuffle_outstream_cut(
+        struct shuffle_streams *st, struct shuffle_outstream *out)
+{
+    const struct shuffle_cut *cut = &st->cuts.now;
+
+    if (out->state == SHUFFLE_OUT_OPEN && out->has_cut && !out->is_cut_sent) {
+        out->is_cut_sent = true;
+        shuffle_send_mark(st, out->link,
+                &(struct shuffle_wire_mark){.stream = out->number,
+                        .next = out->cut_next,
+                        .checkpoint = cut->checkpoint,
+                        .epoch = cut->epoch});
+    }
+}
+
+bool shuffle_outstream_owes_mark(const struct shuffle_outstream *out)
+{
+    bool is_ending =
+            out->is_leaving || out->source->state == SHUFFLE_SOURCE_DRAINING;
+
+    return out->state != SHUFFLE_OUT_DONE &&
+           ((out->has_cut && !out->is_cut_sent) ||
+                   (is_ending && !out->is_marked));
 }
 
 void shuffle_outstream_fail(struct shuffle_streams *st,
@@ -364,4 +397,5 @@ void shuffle_outstream_check(const struct shuffle_outstream *out)
     assert((out->link != 0) == (out->state == SHUFFLE_OUT_OPENING ||
                                        out->state == SHUFFLE_OUT_OPEN));
     assert(out->at <= out->end);
+    assert(!out->is_cut_sent || out->has_cut);
 }

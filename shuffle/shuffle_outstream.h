@@ -44,7 +44,10 @@ struct shuffle_outstream {
     struct shuffle_outstream *next_dirty;
     bool is_dirty;
     bool is_marked; /* MARK with DRAIN is out, on the present link */
-    bool was_open; /* has answered OPENED 0 in this placement */
+    bool was_open; /* has answered OPENED 0 */
+    bool is_leaving; /* not in the placement any more: it ends */
+    bool has_cut; /* the announced cut has a MARK in it */
+    bool is_cut_sent; /* and it is out, on the present link */
     enum shuffle_outstream_state state;
     uint32_t number;
     uint32_t link; /* 0 while WANTED */
@@ -64,14 +67,16 @@ struct shuffle_outstream {
     struct block *full;
     uint64_t starved_ms; /* since when `full` has no credit; 0 = it has */
     uint64_t give_up_ms; /* of a link that is down */
+    uint64_t try_ms; /* when a sink node without memory is asked again */
+    uint64_t cut_next; /* the records before that MARK */
 };
 
-void shuffle_outstream_init(struct shuffle_streams *st,
-        struct shuffle_outstream *out, struct shuffle_source *source,
-        const struct shuffle_sink_id *sink);
+/* NULL when there is no memory. */
+struct shuffle_outstream *shuffle_outstream_new(struct shuffle_streams *st,
+        struct shuffle_source *source, const struct shuffle_sink_id *sink);
 
-/* Frees what it holds, and is known by its number no more. */
-void shuffle_outstream_close(
+/* Frees it and what it holds; it is known by its number no more. */
+void shuffle_outstream_free(
         struct shuffle_streams *st, struct shuffle_outstream *out);
 
 struct shuffle_outstream *shuffle_outstream_find(
@@ -109,6 +114,13 @@ void shuffle_outstream_touch(
 /* MARK with DRAIN behind all that was routed, once. */
 void shuffle_outstream_mark(
         struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* MARK of the announced cut, once on each link; `cut_next` says where. */
+void shuffle_outstream_cut(
+        struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* Its MARK, of a cut or of the end, has yet to go to the sink node. */
+bool shuffle_outstream_owes_mark(const struct shuffle_outstream *out);
 
 /* FAIL to the sink node, if it has heard of the stream. */
 void shuffle_outstream_fail(struct shuffle_streams *st,

@@ -26,7 +26,7 @@ static void route(struct shuffle_streams *st, struct shuffle_source *source,
     while (shuffle_records_next_keyed(records, &record)) {
         size_t owner =
                 shuffle_place_owner(&source->place, hash_xxh3(record.key));
-        struct shuffle_outstream *out = &source->streams[owner];
+        struct shuffle_outstream *out = source->streams[owner];
         size_t size = record.whole.size;
 
         if (size > (size_t)(out->end - out->at) &&
@@ -47,26 +47,62 @@ static void route(struct shuffle_streams *st, struct shuffle_source *source,
     source->stage->bytes_in += bytes;
 }
 
+static struct shuffle_records records_of(
+        const struct shuffle_source *source, struct bytes bytes)
+{
+    return shuffle_records_of(bytes, source->format, SHUFFLE_RECORD_MAX);
+}
+
 bool shuffle_route_is_spilled(const struct shuffle_source *source)
 {
     return source->spill->size > source->spill_used;
 }
 
+size_t shuffle_route_end(const struct shuffle_source *source)
+{
+    if (source->is_opening) {
+        return source->spill_used;
+    }
+    return source->is_held ? source->spill_held : source->spill->size;
+}
+
+void shuffle_route_count_spill(struct shuffle_source *source)
+{
+    struct bytes all = block_bytes(source->spill);
+    struct shuffle_records records = records_of(
+            source, bytes_of(all.data + source->spill_used,
+                            shuffle_route_end(source) - source->spill_used));
+    struct shuffle_record record;
+
+    while (shuffle_records_next_keyed(&records, &record)) {
+        size_t owner =
+                shuffle_place_owner(&source->place, hash_xxh3(record.key));
+
+        source->streams[owner]->cut_next++;
+    }
+}
+
 bool shuffle_route_is_stuck(const struct shuffle_source *source)
 {
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        if (source->streams[i].full != NULL) {
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (source->streams[i]->full != NULL) {
             return true;
         }
     }
     return false;
 }
 
+/* What is read now is kept: it is routed when the placement is known. */
+static bool is_held(const struct shuffle_source *source)
+{
+    return source->is_held || source->is_opening;
+}
+
 static void set_read(struct shuffle_streams *st, struct shuffle_source *source)
 {
     bool on = source->state == SHUFFLE_SOURCE_RUNNING && !source->is_drained &&
               !shuffle_route_is_spilled(source) &&
-              !shuffle_route_is_stuck(source);
+              !shuffle_route_is_stuck(source) && !is_held(source);
 
     if (on != source->is_read) {
         source->is_read = on;
@@ -78,37 +114,35 @@ static void set_read(struct shuffle_streams *st, struct shuffle_source *source)
 static void mark_end(struct shuffle_streams *st, struct shuffle_source *source)
 {
     if (source->state != SHUFFLE_SOURCE_RUNNING || !source->is_drained ||
-            shuffle_route_is_spilled(source)) {
+            shuffle_route_is_spilled(source) || is_held(source)) {
         return;
     }
     source->state = SHUFFLE_SOURCE_DRAINING;
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        shuffle_outstream_mark(st, &source->streams[i]);
-        shuffle_outstream_touch(st, &source->streams[i]);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        shuffle_outstream_mark(st, source->streams[i]);
+        shuffle_outstream_touch(st, source->streams[i]);
     }
-}
-
-static struct shuffle_records records_of(
-        const struct shuffle_source *source, struct bytes bytes)
-{
-    return shuffle_records_of(bytes, source->format, SHUFFLE_RECORD_MAX);
 }
 
 static void route_spill(
         struct shuffle_streams *st, struct shuffle_source *source)
 {
     struct bytes all = block_bytes(source->spill);
-    struct shuffle_records records =
-            records_of(source, bytes_skip(all, source->spill_used));
+    size_t end = shuffle_route_end(source);
+    struct shuffle_records records = records_of(source,
+            bytes_of(all.data + source->spill_used, end - source->spill_used));
 
     route(st, source, &records);
     source->spill_used = (size_t)(records.at - all.data);
     if (!shuffle_route_is_spilled(source)) {
         source->spill->size = 0;
         source->spill_used = 0;
+        source->spill_held = 0;
         return;
     }
-    shuffle_streams_arm(st, st->now_ms + MEMORY_RETRY_MS);
+    if (source->spill_used < end) {
+        shuffle_streams_arm(st, st->now_ms + MEMORY_RETRY_MS);
+    }
 }
 
 void shuffle_route_resume(
@@ -117,7 +151,7 @@ void shuffle_route_resume(
     if (!shuffle_source_counts(source)) {
         return;
     }
-    if (shuffle_route_is_spilled(source)) {
+    if (source->spill_used < shuffle_route_end(source)) {
         route_spill(st, source);
     }
     mark_end(st, source);
@@ -150,7 +184,8 @@ static bool take(struct shuffle_streams *st, struct shuffle_source *source,
     struct shuffle_records records = records_of(source, bytes);
     uint64_t before = source->stage->records_in;
 
-    if (shuffle_source_counts(source) && !shuffle_route_is_spilled(source)) {
+    if (shuffle_source_counts(source) && !shuffle_route_is_spilled(source) &&
+            !is_held(source)) {
         route(st, source, &records);
         source->read_records += source->stage->records_in - before;
     }

@@ -29,5 +29,14 @@ void shuffle_route_resume(
 /* Something lies in the spill. */
 bool shuffle_route_is_spilled(const struct shuffle_source *source);
 
+/* Where in the spill the records end that may be routed now. While a cut places
+ * the stage anew, those behind its mark may not, nor may any while the sinks of
+ * the new placement have not all answered. */
+size_t shuffle_route_end(const struct shuffle_source *source);
+
+/* Adds the records that may be routed, and lie in the spill yet, to the
+ * `cut_next` of their owners' streams. */
+void shuffle_route_count_spill(struct shuffle_source *source);
+
 /* A full frame waits for credit. */
 bool shuffle_route_is_stuck(const struct shuffle_source *source);

@@ -53,24 +53,20 @@ void shuffle_send_grant(struct shuffle_streams *st, uint32_t link,
 }
 
 static struct bytes encode_mark(
-        struct writer *w, uint32_t stream, uint64_t next, uint64_t flags)
+        struct writer *w, const struct shuffle_wire_mark *mark)
 {
-    const struct shuffle_wire_mark mark = {
-            .stream = stream, .next = next, .flags = flags};
-
-    shuffle_wire_encode_mark(w, &mark);
+    shuffle_wire_encode_mark(w, mark);
     assert(!w->failed);
     return writer_bytes(w);
 }
 
 void shuffle_send_mark(struct shuffle_streams *st, uint32_t link,
-        uint32_t stream, uint64_t next, uint64_t flags)
+        const struct shuffle_wire_mark *mark)
 {
     uint8_t payload[SMALL_BYTES];
     struct writer w = writer_of(payload, sizeof(payload));
 
-    send_frame(
-            st, link, SHUFFLE_TAG_MARK, encode_mark(&w, stream, next, flags));
+    send_frame(st, link, SHUFFLE_TAG_MARK, encode_mark(&w, mark));
 }
 
 static struct bytes encode_done(
@@ -126,14 +122,24 @@ void shuffle_tell_state(struct shuffle_streams *st, uint32_t client,
     tell_frame(st, client, SHUFFLE_TAG_STATE, writer_bytes(&w));
 }
 
-void shuffle_tell_mark(
-        struct shuffle_streams *st, uint32_t client, uint64_t next)
+void shuffle_tell_mark(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_mark *mark)
 {
     uint8_t payload[SMALL_BYTES];
     struct writer w = writer_of(payload, sizeof(payload));
 
-    tell_frame(st, client, SHUFFLE_TAG_MARK,
-            encode_mark(&w, 0, next, SHUFFLE_FLAG_DRAIN));
+    tell_frame(st, client, SHUFFLE_TAG_MARK, encode_mark(&w, mark));
+}
+
+void shuffle_tell_outcome(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_outcome *outcome)
+{
+    uint8_t payload[TEXT_MAX];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_outcome(&w, outcome);
+    assert(!w.failed);
+    tell_frame(st, client, SHUFFLE_TAG_OUTCOME, writer_bytes(&w));
 }
 
 void shuffle_tell_done(

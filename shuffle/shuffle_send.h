@@ -15,7 +15,7 @@ void shuffle_send_opened(struct shuffle_streams *st, uint32_t link,
 void shuffle_send_grant(struct shuffle_streams *st, uint32_t link,
         uint32_t stream, uint64_t taken, uint64_t limit);
 void shuffle_send_mark(struct shuffle_streams *st, uint32_t link,
-        uint32_t stream, uint64_t next, uint64_t flags);
+        const struct shuffle_wire_mark *mark);
 void shuffle_send_done(struct shuffle_streams *st, uint32_t link,
         uint32_t stream, uint64_t taken);
 void shuffle_send_fail(struct shuffle_streams *st, uint32_t link,
@@ -25,8 +25,10 @@ void shuffle_send_fail(struct shuffle_streams *st, uint32_t link,
 /* To a local program. */
 void shuffle_tell_state(struct shuffle_streams *st, uint32_t client,
         enum shuffle_state_code code, const char *text);
-void shuffle_tell_mark(
-        struct shuffle_streams *st, uint32_t client, uint64_t next);
+void shuffle_tell_mark(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_mark *mark);
+void shuffle_tell_outcome(struct shuffle_streams *st, uint32_t client,
+        const struct shuffle_wire_outcome *outcome);
 void shuffle_tell_done(
         struct shuffle_streams *st, uint32_t client, uint64_t taken);
 void shuffle_tell_fail(struct shuffle_streams *st, uint32_t client,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_cuts.h"
+#include "shuffle/shuffle_place.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_source.h"
@@ -35,37 +37,65 @@ static bool names_us(const struct shuffle_streams *st,
     return false;
 }
 
-/* Somebody's sources run under a placement in which we have no part. */
-static bool is_late(
-        const struct shuffle_streams *st, const struct shuffle_sink *sink)
+/* What is known of where the stage's sources send: the latest of it counts. */
+struct search {
+    bool is_any;
+    bool is_without_us;
+    uint64_t epoch;
+};
+
+static void look_at(const struct shuffle_streams *st,
+        const struct shuffle_sink *sink, const struct shuffle_wire_sinks *sinks,
+        struct search *s)
+{
+    bool is_without_us = !names_us(st, sink, sinks);
+
+    if (!s->is_any || sinks->epoch > s->epoch) {
+        *s = (struct search){true, is_without_us, sinks->epoch};
+    } else if (sinks->epoch == s->epoch) {
+        s->is_without_us = s->is_without_us || is_without_us;
+    }
+}
+
+static void look_around(const struct shuffle_streams *st,
+        const struct shuffle_sink *sink, struct search *s)
 {
     struct bytes stage = shuffle_stage_name(sink->stage);
 
-    if (sink->streams != NULL) {
-        return false;
-    }
     for (size_t i = 0; i < st->members.count; i++) {
         const struct shuffle_known *known = &st->members.items[i];
         const struct shuffle_member_place *place =
                 shuffle_known_place(known, stage);
 
-        if (place != NULL && shuffle_members_is_usable(known) &&
-                !names_us(st, sink, &place->sinks)) {
-            return true;
+        if (place != NULL && shuffle_members_is_usable(known)) {
+            look_at(st, sink, &place->sinks, s);
         }
     }
-    for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
-        struct shuffle_wire_sinks sinks;
+    for (const struct shuffle_source *source = st->sources; source != NULL;
+            source = source->next) {
+        if (source->stage == sink->stage && shuffle_source_counts(source)) {
+            struct shuffle_wire_sinks sinks =
+                    shuffle_place_sinks(&source->place);
 
-        if (s->stage != sink->stage || !shuffle_source_counts(s)) {
-            continue;
-        }
-        sinks = shuffle_place_sinks(&s->place);
-        if (!names_us(st, sink, &sinks)) {
-            return true;
+            look_at(st, sink, &sinks, s);
         }
     }
-    return false;
+}
+
+/* Somebody's sources run under a placement in which we have no part. Those that
+ * are said to, and under one that a cut has replaced, only do not know yet. */
+static bool is_late(const struct shuffle_streams *st, struct shuffle_sink *sink)
+{
+    struct search s = {0};
+
+    if (sink->streams != NULL || sink->is_moved_out) {
+        return false;
+    }
+    look_around(st, sink, &s);
+    if (!s.is_any) {
+        sink->adopted_epoch = 0; /* nobody runs under that one any more */
+    }
+    return s.is_without_us && s.epoch >= sink->adopted_epoch;
 }
 
 static void say_late(struct shuffle_streams *st, struct shuffle_sink *sink)
@@ -194,25 +224,49 @@ static const struct shuffle_instream *any_open(const struct shuffle_sink *sink)
     return in;
 }
 
-bool shuffle_sink_accepts(
-        struct shuffle_sink *sink, const struct shuffle_wire_open *open)
+static bool set_placement(struct shuffle_sink *sink,
+        const struct shuffle_wire_sinks *sinks, uint64_t id)
 {
-    uint8_t *packed;
+    uint8_t *packed = malloc(sinks->packed.size);
 
-    if (any_open(sink) != NULL) {
-        return sink->placement_id == open->placement_id;
-    }
-    packed = malloc(open->sinks.packed.size);
     if (packed == NULL) {
         return false;
     }
+    memcpy(packed, sinks->packed.data, sinks->packed.size);
     free(sink->packed);
-    memcpy(packed, open->sinks.packed.data, open->sinks.packed.size);
     sink->packed = packed;
-    sink->packed_bytes = open->sinks.packed.size;
-    sink->epoch = open->sinks.epoch;
-    sink->placement_id = open->placement_id;
+    sink->packed_bytes = sinks->packed.size;
+    sink->epoch = sinks->epoch;
+    sink->placement_id = id;
     return true;
+}
+
+bool shuffle_sink_accepts(
+        struct shuffle_sink *sink, const struct shuffle_wire_open *open)
+{
+    if (any_open(sink) != NULL) {
+        return sink->placement_id == open->placement_id;
+    }
+    return set_placement(sink, &open->sinks, open->placement_id);
+}
+
+void shuffle_sink_adopt(struct shuffle_streams *st, struct shuffle_sink *sink,
+        const struct shuffle_wire_sinks *sinks)
+{
+    const struct shuffle_wire_sinks before = shuffle_sink_placement(sink);
+    bool was_in = sink->packed != NULL && names_us(st, sink, &before);
+    bool is_in = names_us(st, sink, sinks);
+
+    if (sinks->epoch <= sink->epoch && sink->packed != NULL) {
+        return; /* said before */
+    }
+    if (!set_placement(
+                sink, sinks, shuffle_place_id(st->options.vnodes, 0, sinks))) {
+        return; /* its streams go on; new ones are refused, and say so */
+    }
+    sink->is_moved_out = was_in && !is_in;
+    sink->adopted_epoch = is_in ? sinks->epoch : 0;
+    st->has_facts = true;
 }
 
 struct shuffle_wire_sinks shuffle_sink_placement(
@@ -253,6 +307,7 @@ static void note_delivery(struct shuffle_sink *sink,
         *latest_of(sink) = (struct shuffle_delivery){.in = in};
         in->deliveries++;
     }
+    in->delivered_records += records;
     latest_of(sink)->records += records;
     latest_of(sink)->bytes += counted;
     sink->delivered_records += records;
@@ -293,10 +348,11 @@ static void hand_block(struct shuffle_streams *st, struct shuffle_sink *sink,
     shuffle_tell_block(st, sink->client, block);
 }
 
-/* The most whole records in `credit` bytes from the front of the block. */
+/* The most whole records in `credit` bytes from the front of the block, and no
+ * more than `records`. */
 static size_t prefix_of(const struct shuffle_streams *st,
         const struct shuffle_sink *sink, const struct block *block,
-        uint64_t credit, uint32_t *count)
+        uint64_t credit, uint64_t records_max, uint32_t *count)
 {
     struct shuffle_records records =
             shuffle_records_of(block_bytes(block), sink->format,
@@ -305,7 +361,7 @@ static size_t prefix_of(const struct shuffle_streams *st,
     size_t bytes = 0;
 
     *count = 0;
-    while (shuffle_records_next(&records, &record) &&
+    while (*count < records_max && shuffle_records_next(&records, &record) &&
             bytes + record.whole.size <= credit) {
         bytes += record.whole.size;
         ++*count;
@@ -313,12 +369,14 @@ static size_t prefix_of(const struct shuffle_streams *st,
     return bytes;
 }
 
-/* Takes from the block what credit allows; NULL when that is nothing. */
+/* Takes from the block what credit and marks allow; NULL when that is
+ * nothing. */
 static struct block *split(struct shuffle_streams *st,
-        const struct shuffle_sink *sink, struct block *block, uint64_t credit)
+        const struct shuffle_sink *sink, struct block *block, uint64_t credit,
+        uint64_t records_max)
 {
     uint32_t count;
-    size_t bytes = prefix_of(st, sink, block, credit, &count);
+    size_t bytes = prefix_of(st, sink, block, credit, records_max, &count);
     struct block *front = bytes == 0 ? NULL : block_new(&st->windows, bytes);
 
     if (front == NULL) {
@@ -337,6 +395,7 @@ static bool deliver(struct shuffle_streams *st, struct shuffle_sink *sink,
         struct shuffle_instream *in)
 {
     uint64_t credit = sink->limit_bytes - sink->delivered_bytes;
+    uint64_t unparked = in->marks.park_at - in->delivered_records;
     struct block *block = in->waiting.head;
     size_t bytes;
     uint32_t records;
@@ -345,8 +404,8 @@ static bool deliver(struct shuffle_streams *st, struct shuffle_sink *sink,
                                  !joins(sink, in))) {
         return false;
     }
-    if (block->size > credit) {
-        block = split(st, sink, block, credit);
+    if (block->size > credit || block->records > unparked) {
+        block = split(st, sink, block, credit, unparked);
         if (block == NULL) {
             return false;
         }
@@ -387,13 +446,18 @@ static bool hand_round(struct shuffle_streams *st, struct shuffle_sink *sink)
 
 static void hand_on(struct shuffle_streams *st, struct shuffle_sink *sink)
 {
-    while (hand_round(st, sink)) {
+    if (st->is_in_doubt) {
+        return;
     }
+    do {
+        while (hand_round(st, sink)) {
+        }
+    } while (shuffle_cut_tell_sink(st, sink));
 }
 
 /* ---- what the program confirms ---- */
 
-static bool confirm(
+bool shuffle_sink_confirm(
         struct shuffle_streams *st, struct shuffle_sink *sink, uint64_t taken)
 {
     uint64_t more = taken - sink->taken_records;
@@ -438,7 +502,7 @@ bool shuffle_sink_granted(struct shuffle_streams *st, struct shuffle_sink *sink,
     if (grant.limit > sink->limit_bytes) {
         sink->limit_bytes = grant.limit;
     }
-    return confirm(st, sink, grant.taken);
+    return shuffle_sink_confirm(st, sink, grant.taken);
 }
 
 /* ---- the end ---- */
@@ -477,7 +541,7 @@ bool shuffle_sink_done(struct shuffle_streams *st, struct shuffle_sink *sink,
             !sink->is_marked || done.taken != sink->delivered_records) {
         return false;
     }
-    (void)confirm(st, sink, done.taken);
+    (void)shuffle_sink_confirm(st, sink, done.taken);
     end_streams(st, sink, SHUFFLE_IN_DONE, SHUFFLE_FAIL_NOT_STARTED);
     shuffle_tell_close(st, sink->client);
     detach(st, sink);
@@ -486,7 +550,18 @@ bool shuffle_sink_done(struct shuffle_streams *st, struct shuffle_sink *sink,
 
 void shuffle_sink_abandon(struct shuffle_streams *st, struct shuffle_sink *sink)
 {
+    shuffle_cut_sink_left(st, sink);
     end_streams(st, sink, SHUFFLE_IN_FAILED, SHUFFLE_FAIL_SINK_LEFT);
+    detach(st, sink);
+}
+
+static void fail(struct shuffle_streams *st, struct shuffle_sink *sink,
+        enum shuffle_fail_code code, const char *text)
+{
+    shuffle_tell_fail(st, sink->client, sink->taken_records, code, text);
+    shuffle_tell_close(st, sink->client);
+    shuffle_cut_sink_left(st, sink);
+    end_streams(st, sink, SHUFFLE_IN_FAILED, code);
     detach(st, sink);
 }
 
@@ -498,18 +573,33 @@ static void leave(struct shuffle_streams *st, struct shuffle_sink *sink)
             "node %llu is leaving, and the sink of "
             "%s with it",
             (unsigned long long)st->options.id, sink->stage->name);
-    shuffle_tell_fail(
-            st, sink->client, sink->taken_records, SHUFFLE_FAIL_DRAINING, text);
-    shuffle_tell_close(st, sink->client);
-    end_streams(st, sink, SHUFFLE_IN_FAILED, SHUFFLE_FAIL_DRAINING);
-    detach(st, sink);
+    fail(st, sink, SHUFFLE_FAIL_DRAINING, text);
+}
+
+void shuffle_sink_bury(struct shuffle_streams *st, struct shuffle_sink *sink)
+{
+    char taken[SHUFFLE_COUNT_BYTES];
+    char got[SHUFFLE_COUNT_BYTES];
+    char text[2 * SHUFFLE_SENTENCE_BYTES];
+
+    (void)snprintf(text, sizeof(text),
+            "node %llu was taken for dead: of %s records of %s, %s were "
+            "confirmed",
+            (unsigned long long)st->options.id,
+            shuffle_count_text(sink->delivered_records, got), sink->stage->name,
+            shuffle_count_text(sink->taken_records, taken));
+    fail(st, sink, SHUFFLE_FAIL_NODE_LOST, text);
 }
 
 void shuffle_sink_drain(
         struct shuffle_streams *st, struct shuffle_sink *sink, bool is_over)
 {
-    if (is_over ||
-            (sink->state == SHUFFLE_SINK_RUNNING && sink->streams == NULL)) {
+    bool is_idle = sink->state == SHUFFLE_SINK_RUNNING &&
+                   sink->streams == NULL &&
+                   sink->taken_records == sink->delivered_records &&
+                   sink->cut == SHUFFLE_SINK_CUT_NONE;
+
+    if (is_over || is_idle) {
         leave(st, sink);
     }
 }
@@ -572,17 +662,25 @@ static bool is_all_delivered(const struct shuffle_sink *sink)
     return true;
 }
 
+static bool is_run_over(const struct shuffle_sink *sink)
+{
+    bool is_enough = sink->want > 0 && sink->ended >= sink->want;
+
+    return (is_enough || sink->is_moved_out) && !is_held_open(sink);
+}
+
 static void end_run(struct shuffle_streams *st, struct shuffle_sink *sink)
 {
-    if (sink->state == SHUFFLE_SINK_RUNNING && sink->want > 0 &&
-            sink->ended >= sink->want && !is_held_open(sink)) {
+    if (sink->state == SHUFFLE_SINK_RUNNING && is_run_over(sink)) {
         publish(st);
         sink->state = SHUFFLE_SINK_ENDING;
     }
     if (sink->state == SHUFFLE_SINK_ENDING && !sink->is_marked &&
-            is_all_delivered(sink)) {
+            sink->cut != SHUFFLE_SINK_CUT_PENDING && is_all_delivered(sink)) {
         sink->is_marked = true;
-        shuffle_tell_mark(st, sink->client, sink->delivered_records);
+        shuffle_tell_mark(st, sink->client,
+                &(struct shuffle_wire_mark){.next = sink->delivered_records,
+                        .flags = SHUFFLE_FLAG_DRAIN});
     }
 }
 

@@ -11,6 +11,9 @@
  * out, say whose records they were. At most SHUFFLE_DELIVERIES_MAX are out at
  * one time; what comes meanwhile gathers in the windows.
  *
+ * Records behind a cut wait until the program has got its MARK, which it echoes
+ * when all before it is written (shuffle/shuffle_cuts.h).
+ *
  * A source that is lost is told behind all its records (FAIL 5); then the run
  * goes on. With `want` 0 (`--follow`) the run never ends by itself, and each
  * stream gets its DONE when all its records are confirmed. */
@@ -18,6 +21,7 @@
 
 #include "shuffle/shuffle_instream.h"
 #include "shuffle/shuffle_stage.h"
+#include "shuffle/shuffle_told.h"
 
 enum {
     SHUFFLE_DELIVERIES_MAX = 1024,
@@ -27,6 +31,13 @@ enum {
 enum shuffle_sink_state {
     SHUFFLE_SINK_RUNNING,
     SHUFFLE_SINK_ENDING, /* MARK follows when all is delivered */
+};
+
+/* Its part in the announced cut. */
+enum shuffle_sink_cut {
+    SHUFFLE_SINK_CUT_NONE, /* none, or it is done */
+    SHUFFLE_SINK_CUT_PENDING, /* MARK follows when all before it is delivered */
+    SHUFFLE_SINK_CUT_TOLD, /* its echo, or the end, is awaited */
 };
 
 struct shuffle_delivery {
@@ -45,6 +56,11 @@ struct shuffle_sink {
     bool is_waiting; /* STATE 1 was said, STATE 0 was not */
     bool is_marked; /* its program has got MARK DRAIN */
     bool had_source; /* STATE 0 has said so */
+    bool is_moved_out; /* the stage was placed anew, without it */
+    uint64_t adopted_epoch; /* of a placement that a cut brought; 0 = none */
+    enum shuffle_sink_cut cut;
+    struct shuffle_told told;
+    struct shuffle_echoes echoes;
     uint64_t say_ms; /* the next STATE 1 */
     uint64_t ended; /* sources that have drained or failed */
     struct shuffle_instream *streams;
@@ -75,6 +91,10 @@ bool shuffle_sink_granted(struct shuffle_streams *st, struct shuffle_sink *sink,
 bool shuffle_sink_done(struct shuffle_streams *st, struct shuffle_sink *sink,
         struct bytes payload);
 
+/* The program has written so many records. False: more than it got. */
+bool shuffle_sink_confirm(
+        struct shuffle_streams *st, struct shuffle_sink *sink, uint64_t taken);
+
 /* Its program has left before its run had ended: FAIL 2 to every stream. */
 void shuffle_sink_abandon(
         struct shuffle_streams *st, struct shuffle_sink *sink);
@@ -95,6 +115,15 @@ bool shuffle_sink_accepts(
         struct shuffle_sink *sink, const struct shuffle_wire_open *open);
 struct shuffle_wire_sinks shuffle_sink_placement(
         const struct shuffle_sink *sink);
+
+/* A cut has placed the stage anew: that is the placement in force. A sink that
+ * was in the former one and is not in this one ends its run when its last
+ * stream has ended. */
+void shuffle_sink_adopt(struct shuffle_streams *st, struct shuffle_sink *sink,
+        const struct shuffle_wire_sinks *sinks);
+
+/* All of them fail, as if their node were lost. */
+void shuffle_sink_bury(struct shuffle_streams *st, struct shuffle_sink *sink);
 
 /* Hands on what credit allows, says what is due, ends the run if it is over. */
 void shuffle_sink_flush(struct shuffle_streams *st, struct shuffle_sink *sink);

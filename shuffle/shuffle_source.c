@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_offer.h"
 #include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_rotate.h"
 #include "shuffle/shuffle_route.h"
 #include "shuffle/shuffle_send.h"
 #include "shuffle/shuffle_streams.h"
@@ -94,35 +96,59 @@ static void detach(struct shuffle_streams *st, struct shuffle_source *source)
 
 /* ---- failing ---- */
 
+/* A node may have had several sinks of it, one behind the other. */
+static bool is_first_of_node(const struct shuffle_source *source, size_t at)
+{
+    size_t i = 0;
+
+    while (source->streams[i]->sink.node != source->streams[at]->sink.node) {
+        i++;
+    }
+    return i == at;
+}
+
+static struct shuffle_summary_row row_from(
+        const struct shuffle_source *source, size_t at)
+{
+    struct shuffle_summary_row row = {.node = source->streams[at]->sink.node};
+
+    for (size_t i = at; i < source->streams_count; i++) {
+        const struct shuffle_outstream *out = source->streams[i];
+
+        if (out->sink.node == row.node) {
+            row.records += out->routed_records;
+            row.confirmed += out->taken_records;
+            row.bytes += out->routed_bytes;
+        }
+    }
+    return row;
+}
+
 static void tell_summary(
         struct shuffle_streams *st, const struct shuffle_source *source)
 {
     struct shuffle_streams_action action = {
-            .type = SHUFFLE_STREAMS_CLIENT_SUMMARY,
-            .client = source->client,
-            .rows_count = source->place.sinks_count};
+            .type = SHUFFLE_STREAMS_CLIENT_SUMMARY, .client = source->client};
     struct shuffle_summary_row row;
     struct writer w = writer_of(st->scratch, st->scratch_capacity);
 
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        const struct shuffle_outstream *out = &source->streams[i];
-
-        row = (struct shuffle_summary_row){.node = out->sink.node,
-                .records = out->routed_records,
-                .confirmed = out->taken_records,
-                .bytes = out->routed_bytes};
-        writer_put(&w, bytes_of(&row, sizeof(row)));
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (is_first_of_node(source, i)) {
+            row = row_from(source, i);
+            writer_put(&w, bytes_of(&row, sizeof(row)));
+            action.rows_count++;
+        }
     }
     assert(!w.failed);
     shuffle_actions_push(&st->actions, &action, writer_bytes(&w));
 }
 
-static uint64_t taken_records(const struct shuffle_source *source)
+uint64_t shuffle_source_taken(const struct shuffle_source *source)
 {
     uint64_t taken = 0;
 
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        taken += source->streams[i].taken_records;
+    for (size_t i = 0; i < source->streams_count; i++) {
+        taken += source->streams[i]->taken_records;
     }
     return taken;
 }
@@ -134,31 +160,59 @@ static void end_failed(struct shuffle_streams *st,
         enum shuffle_fail_code to_sinks, enum shuffle_fail_code code,
         const char *text)
 {
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        if (&source->streams[i] != culprit) {
-            shuffle_outstream_fail(st, &source->streams[i], to_sinks, text);
+    shuffle_cut_source_failed(st, source, culprit, text);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (source->streams[i] != culprit) {
+            shuffle_outstream_fail(st, source->streams[i], to_sinks, text);
         }
     }
     tell_summary(st, source);
-    shuffle_tell_fail(st, source->client, taken_records(source), code, text);
+    shuffle_tell_fail(
+            st, source->client, shuffle_source_taken(source), code, text);
     shuffle_tell_close(st, source->client);
     detach(st, source);
 }
 
-/* `what` ends in a colon's left side: "the sink of words on node 2 left". */
-static void fail_by(struct shuffle_streams *st, struct shuffle_outstream *out,
-        enum shuffle_fail_code code, const char *what)
+void shuffle_source_fail(struct shuffle_streams *st,
+        struct shuffle_source *source, enum shuffle_fail_code to_sinks,
+        enum shuffle_fail_code code, const char *text)
 {
-    uint64_t missing = out->routed_records - out->taken_records;
+    end_failed(st, source, NULL, to_sinks, code, text);
+}
+
+/* `what` ends in a colon's left side: "the sink of words on node 2 left". */
+static void fail_counting(struct shuffle_streams *st,
+        struct shuffle_outstream *out, enum shuffle_fail_code code,
+        const char *what, uint64_t records)
+{
     char lost[SHUFFLE_COUNT_BYTES];
     char all[SHUFFLE_COUNT_BYTES];
     char text[2 * SHUFFLE_SENTENCE_BYTES];
 
     (void)snprintf(text, sizeof(text), "%s: %s of %s %s not confirmed", what,
-            shuffle_count_text(missing, lost),
-            shuffle_count_text(out->routed_records, all),
-            shuffle_records_word(out->routed_records));
+            shuffle_count_text(records - out->taken_records, lost),
+            shuffle_count_text(records, all), shuffle_records_word(records));
     end_failed(st, out->source, out, SHUFFLE_FAIL_SOURCE_LOST, code, text);
+}
+
+void shuffle_source_fail_by(struct shuffle_streams *st,
+        struct shuffle_outstream *out, enum shuffle_fail_code code,
+        const char *what)
+{
+    fail_counting(st, out, code, what, out->routed_records);
+}
+
+void shuffle_source_fail_left_out(
+        struct shuffle_streams *st, struct shuffle_outstream *out)
+{
+    char what[SHUFFLE_SENTENCE_BYTES];
+
+    (void)snprintf(what, sizeof(what),
+            "node %llu, with a sink of %s, has no part in a checkpoint",
+            (unsigned long long)out->sink.node, out->source->stage->name);
+    /* It may wake up, and then need not wait for more of us. */
+    shuffle_outstream_fail(st, out, SHUFFLE_FAIL_SOURCE_LOST, what);
+    fail_counting(st, out, SHUFFLE_FAIL_NODE_LOST, what, out->cut_next);
 }
 
 static void fail_sink_left(
@@ -168,7 +222,7 @@ static void fail_sink_left(
 
     (void)snprintf(what, sizeof(what), "the sink of %s on node %llu left",
             out->source->stage->name, (unsigned long long)out->sink.node);
-    fail_by(st, out, SHUFFLE_FAIL_SINK_LEFT, what);
+    shuffle_source_fail_by(st, out, SHUFFLE_FAIL_SINK_LEFT, what);
 }
 
 /* `how` goes on from "node 2 ". */
@@ -179,18 +233,20 @@ static void fail_node(struct shuffle_streams *st, struct shuffle_outstream *out,
 
     (void)snprintf(what, sizeof(what), "node %llu, with a sink of %s, %s",
             (unsigned long long)out->sink.node, out->source->stage->name, how);
-    fail_by(st, out, code, what);
+    shuffle_source_fail_by(st, out, code, what);
 }
 
 void shuffle_source_abandon(
         struct shuffle_streams *st, struct shuffle_source *source)
 {
+    static const char why[] = "its program has ended";
     bool counts = shuffle_source_counts(source);
 
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        shuffle_outstream_fail(st, &source->streams[i],
+    shuffle_cut_source_failed(st, source, NULL, why);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        shuffle_outstream_fail(st, source->streams[i],
                 counts ? SHUFFLE_FAIL_SOURCE_LOST : SHUFFLE_FAIL_NOT_STARTED,
-                "its program has ended");
+                why);
     }
     detach(st, source);
 }
@@ -226,7 +282,7 @@ void shuffle_source_drain(
             "node %llu is leaving: %s of %s records of %s not confirmed",
             (unsigned long long)st->options.id,
             shuffle_count_text(
-                    source->read_records - taken_records(source), lost),
+                    source->read_records - shuffle_source_taken(source), lost),
             shuffle_count_text(source->read_records, all), source->stage->name);
     end_failed(st, source, NULL, SHUFFLE_FAIL_DRAINING, SHUFFLE_FAIL_DRAINING,
             text);
@@ -290,6 +346,28 @@ static bool has_given_up(
     return false;
 }
 
+static bool finish(struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* The streams of an earlier placement need nothing more of their nodes when
+ * all is confirmed. */
+static bool is_needless(const struct shuffle_outstream *out)
+{
+    return out->is_leaving && out->taken_records == out->routed_records;
+}
+
+static const char *why_given_up(const struct shuffle_outstream *out)
+{
+    return out->try_ms == 0 ? "cannot be reached"
+                            : "has no memory for another stream";
+}
+
+static bool is_lost(
+        struct shuffle_streams *st, const struct shuffle_outstream *out)
+{
+    return has_given_up(st, out) || is_restarted(st, out) ||
+           shuffle_streams_is_silent(st, out->sink.node);
+}
+
 /* True if the stream's node is lost; the source is failed, or tries anew. */
 static bool judge_stream(
         struct shuffle_streams *st, struct shuffle_outstream *out)
@@ -299,9 +377,12 @@ static bool judge_stream(
     if (out->state == SHUFFLE_OUT_DONE || out->sink.node == st->options.id) {
         return false;
     }
+    if (is_needless(out)) {
+        return is_lost(st, out) && finish(st, out);
+    }
     if (has_given_up(st, out)) {
         if (counts) {
-            fail_node(st, out, SHUFFLE_FAIL_NODE_LOST, "cannot be reached");
+            fail_node(st, out, SHUFFLE_FAIL_NODE_LOST, why_given_up(out));
         } else {
             shuffle_offer_withdraw(st, out->source,
                     "node %llu cannot be reached",
@@ -326,8 +407,8 @@ static bool judge_stream(
 bool shuffle_source_judge(
         struct shuffle_streams *st, struct shuffle_source *source)
 {
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        if (judge_stream(st, &source->streams[i])) {
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (judge_stream(st, source->streams[i])) {
             return true;
         }
     }
@@ -340,6 +421,10 @@ bool shuffle_source_judge(
 static void reopened(struct shuffle_streams *st, struct shuffle_outstream *out,
         const struct shuffle_wire_opened *opened)
 {
+    if (opened->code != SHUFFLE_OPENED_OK && is_needless(out)) {
+        (void)finish(st, out);
+        return;
+    }
     if (opened->code == SHUFFLE_OPENED_NO_SINK) {
         shuffle_outstream_unlink(st, out);
         fail_sink_left(st, out);
@@ -357,7 +442,8 @@ static void reopened(struct shuffle_streams *st, struct shuffle_outstream *out,
     if (opened->limit > out->limit_bytes) {
         out->limit_bytes = opened->limit;
     }
-    if (out->source->state == SHUFFLE_SOURCE_DRAINING) {
+    shuffle_outstream_cut(st, out);
+    if (out->source->state == SHUFFLE_SOURCE_DRAINING || out->is_leaving) {
         shuffle_outstream_mark(st, out);
     }
     shuffle_outstream_touch(st, out);
@@ -372,6 +458,9 @@ bool shuffle_source_opened(struct shuffle_streams *st,
     }
     if (!shuffle_source_counts(out->source)) {
         return shuffle_offer_answered(st, out, opened);
+    }
+    if (!out->was_open) {
+        return shuffle_rotate_answered(st, out, opened);
     }
     reopened(st, out, opened);
     return true;
@@ -395,27 +484,42 @@ bool shuffle_source_granted(struct shuffle_streams *st,
     return true;
 }
 
-bool shuffle_source_done(struct shuffle_streams *st,
-        struct shuffle_outstream *out, const struct shuffle_wire_done *done)
+static bool has_ended(const struct shuffle_source *source)
+{
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (source->streams[i]->state != SHUFFLE_OUT_DONE) {
+            return false;
+        }
+    }
+    return source->state == SHUFFLE_SOURCE_DRAINING;
+}
+
+/* The stream is done; true: and with the last one its source. */
+static bool finish(struct shuffle_streams *st, struct shuffle_outstream *out)
 {
     struct shuffle_source *source = out->source;
 
+    shuffle_outstream_finish(st, out);
+    if (!has_ended(source)) {
+        return false;
+    }
+    tell_summary(st, source);
+    shuffle_tell_done(st, source->client, source->read_records);
+    shuffle_tell_close(st, source->client);
+    detach(st, source);
+    return true;
+}
+
+bool shuffle_source_done(struct shuffle_streams *st,
+        struct shuffle_outstream *out, const struct shuffle_wire_done *done)
+{
     if (out->state != SHUFFLE_OUT_OPEN || !out->is_marked ||
             done->taken != out->routed_records ||
             out->sent_records != out->routed_records) {
         return false;
     }
     out->taken_records = done->taken;
-    shuffle_outstream_finish(st, out);
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        if (source->streams[i].state != SHUFFLE_OUT_DONE) {
-            return true;
-        }
-    }
-    tell_summary(st, source);
-    shuffle_tell_done(st, source->client, source->read_records);
-    shuffle_tell_close(st, source->client);
-    detach(st, source);
+    (void)finish(st, out);
     return true;
 }
 
@@ -433,6 +537,10 @@ bool shuffle_source_failed(struct shuffle_streams *st,
         shuffle_offer_withdraw(st, out->source,
                 "node %llu has no sink for it any more",
                 (unsigned long long)out->sink.node);
+        return true;
+    }
+    if (is_needless(out)) {
+        (void)finish(st, out);
         return true;
     }
     switch ((enum shuffle_fail_code)fail->code) {
@@ -457,11 +565,18 @@ void shuffle_source_check(
     uint64_t routed = 0;
 
     assert(source->has_place == (source->state != SHUFFLE_SOURCE_WAITING));
-    assert(source->spill_used <= source->spill->size);
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        const struct shuffle_outstream *out = &source->streams[i];
+    assert(source->spill_used <= shuffle_route_end(source));
+    assert(shuffle_route_end(source) <= source->spill->size);
+    assert(!source->is_held || shuffle_cut_is_here(st));
+    assert(source->streams_count >= source->place.sinks_count);
+    for (size_t i = 0; i < source->streams_count; i++) {
+        const struct shuffle_outstream *out = source->streams[i];
 
         assert(out->source == source);
+        assert(out->is_leaving == (i >= source->place.sinks_count));
+        assert(!out->has_cut || shuffle_cut_is_here(st));
+        assert(!source->is_held || !out->has_cut ||
+                out->routed_records <= out->cut_next);
         assert(shuffle_outstream_find(st, out->link, out->number) == out);
         routed += out->routed_records;
         shuffle_outstream_check(out);

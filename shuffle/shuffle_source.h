@@ -8,6 +8,9 @@
  *                                                          ▼
  *              (gone) ◄── every stream DONE: DONE ──── DRAINING
  *
+ * A cut may place its stage anew (shuffle/shuffle_rotate.h): then it holds what it
+ * reads until that is decided and the new sinks have answered.
+ *
  * From any state it may fail; then its streams are told, its program gets a
  * summary and FAIL, and it is gone at once. What its program wrote and no
  * stream could take yet lies in the *spill*, which was set aside when the
@@ -18,6 +21,7 @@
 #include "shuffle/shuffle_outstream.h"
 #include "shuffle/shuffle_place.h"
 #include "shuffle/shuffle_stage.h"
+#include "shuffle/shuffle_told.h"
 
 enum shuffle_source_state {
     SHUFFLE_SOURCE_WAITING,
@@ -37,11 +41,18 @@ struct shuffle_source {
     bool is_read; /* what CLIENT_READ last said */
     bool has_place;
     bool is_drained; /* the program's MARK has come */
+    bool is_held; /* a cut places its stage anew, and is not decided */
+    bool is_opening; /* sinks of a new placement have not all answered yet */
     struct shuffle_place place;
-    struct shuffle_outstream *streams; /* one for each sink of `place` */
+    /* One for each sink of `place`, in its order; behind them those that an
+     * earlier placement had: they end, and are part of the summary. */
+    struct shuffle_outstream **streams;
+    size_t streams_count;
+    struct shuffle_told told; /* of cuts */
     uint64_t read_records; /* from the program */
     struct block *spill;
     size_t spill_used; /* of it, already routed */
+    size_t spill_held; /* while held: where in it the cut is */
     uint64_t try_ms; /* when a refused offer is made again; 0 = at once */
     uint64_t say_ms; /* the next STATE 1 */
     uint8_t *hint; /* sinks of a placement that is said to be in force */
@@ -77,6 +88,25 @@ bool shuffle_source_done(struct shuffle_streams *st,
         struct shuffle_outstream *out, const struct shuffle_wire_done *done);
 bool shuffle_source_failed(struct shuffle_streams *st,
         struct shuffle_outstream *out, const struct shuffle_wire_fail *fail);
+
+/* Fails it: every stream is told, its program gets a summary and `text`. */
+void shuffle_source_fail(struct shuffle_streams *st,
+        struct shuffle_source *source, enum shuffle_fail_code to_sinks,
+        enum shuffle_fail_code code, const char *text);
+
+/* Fails it for one of its streams. `what` is the left side of a colon, the
+ * right side is how many of so many records are not confirmed. */
+void shuffle_source_fail_by(struct shuffle_streams *st,
+        struct shuffle_outstream *out, enum shuffle_fail_code code,
+        const char *what);
+
+/* Fails it because the node of that sink has no part in a cut, and not all of
+ * its `cut_next` records are confirmed. */
+void shuffle_source_fail_left_out(
+        struct shuffle_streams *st, struct shuffle_outstream *out);
+
+/* Records that its sinks have confirmed. */
+uint64_t shuffle_source_taken(const struct shuffle_source *source);
 
 /* What the pool and the gossip say of the node of one of its sinks. */
 void shuffle_source_link_up(

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_offer.h"
 #include "shuffle/shuffle_opening.h"
 #include "shuffle/shuffle_record.h"
+#include "shuffle/shuffle_rotate.h"
 #include "shuffle/shuffle_route.h"
 #include "shuffle/shuffle_send.h"
 
@@ -31,6 +33,7 @@ struct shuffle_streams_options shuffle_streams_defaults(void)
             .window_bytes = 2 << 20,
             .max_frame_bytes = 64 << 20,
             .connect_timeout_ms = 3000,
+            .align_timeout_ms = 8000,
             .streams_max = 4096,
     };
 }
@@ -72,7 +75,9 @@ void shuffle_streams_close(struct shuffle_streams *st)
         shuffle_sink_close(st, sink);
     }
     (void)shuffle_instream_forget(st, true);
-    shuffle_laminar_close(&st->laminar);
+    shuffle_laminar_close(st);
+    shuffle_later_close(&st->later);
+    shuffle_cuts_close(&st->cuts);
     shuffle_actions_close(&st->actions);
     shuffle_members_close(&st->members);
     shuffle_stage_close_all(st);
@@ -179,31 +184,27 @@ void shuffle_streams_heard(
     }
 }
 
-/* The stream of this source to that node; at most one. */
-static struct shuffle_outstream *stream_to(
-        struct shuffle_source *source, uint64_t node)
-{
-    size_t at;
-
-    if (!source->has_place) {
-        return NULL;
-    }
-    at = shuffle_place_find(&source->place, node);
-    return at < source->place.sinks_count ? &source->streams[at] : NULL;
-}
-
 static void streams_up(struct shuffle_streams *st, uint64_t peer)
 {
-    struct shuffle_source *next;
-
-    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
-        struct shuffle_outstream *out = stream_to(s, peer);
-
-        next = s->next;
-        if (out != NULL) {
-            shuffle_source_link_up(st, out);
+    for (struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        for (size_t i = 0; i < s->streams_count; i++) {
+            if (s->streams[i]->sink.node == peer) {
+                shuffle_source_link_up(st, s->streams[i]);
+            }
         }
     }
+}
+
+/* The first stream of the source that runs on that link, or NULL. */
+static struct shuffle_outstream *stream_on(
+        const struct shuffle_source *source, uint32_t link)
+{
+    for (size_t i = 0; i < source->streams_count; i++) {
+        if (source->streams[i]->link == link) {
+            return source->streams[i];
+        }
+    }
+    return NULL;
 }
 
 static void streams_down(struct shuffle_streams *st, uint32_t link)
@@ -211,14 +212,11 @@ static void streams_down(struct shuffle_streams *st, uint32_t link)
     struct shuffle_source *next;
 
     for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
-        size_t i = 0;
+        struct shuffle_outstream *out;
 
         next = s->next;
-        while (i < s->place.sinks_count && s->streams[i].link != link) {
-            i++;
-        }
-        if (i < s->place.sinks_count) {
-            shuffle_source_link_down(st, &s->streams[i]);
+        while ((out = stream_on(s, link)) != NULL) {
+            shuffle_source_link_down(st, out);
         }
     }
 }
@@ -260,6 +258,7 @@ static void set_link(struct shuffle_streams *st, uint64_t peer, uint32_t link)
     if (before != 0 && before != link) {
         known->link = 0;
         streams_down(st, before);
+        shuffle_cut_link_down(st, peer);
     }
     known->link = link;
     streams_up(st, peer);
@@ -302,38 +301,54 @@ void shuffle_streams_link_down(
         struct shuffle_streams *st, uint64_t now_ms, uint32_t link)
 {
     struct shuffle_known *known = known_by_link(st, link);
+    uint64_t peer;
 
     st->now_ms = now_ms;
     if (known == NULL) {
+        shuffle_later_link_down(st, link);
+        shuffle_laminar_link_down(st, link);
         instreams_down(st, link);
         return;
     }
+    peer = known->facts.id;
     known->link = 0;
     known->heard_ms = now_ms;
     if (!known->is_member) {
         shuffle_members_forget(&st->members, known->facts.id);
     }
     streams_down(st, link);
+    shuffle_cut_link_down(st, peer);
     st->has_facts = true;
 }
 
 void shuffle_streams_unreachable(struct shuffle_streams *st, uint64_t now_ms,
         uint64_t peer, const char *text)
 {
-    struct shuffle_source *next;
-
     st->now_ms = now_ms;
-    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
-        struct shuffle_outstream *out = stream_to(s, peer);
+    for (struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
+        size_t at = s->has_place ? shuffle_place_find(&s->place, peer) : 0;
 
-        next = s->next;
-        if (out != NULL) {
-            shuffle_source_unreachable(st, out, text);
+        if (s->has_place && at < s->place.sinks_count) {
+            shuffle_source_unreachable(st, s->streams[at], text);
         }
     }
 }
 
 /* ---- frames ---- */
+
+static bool to_sink_mark(struct shuffle_streams *st, uint32_t link,
+        uint64_t peer, const struct shuffle_wire_mark *mark)
+{
+    struct shuffle_instream *in = shuffle_instream_find(st, link, mark->stream);
+
+    if (in != NULL) {
+        return shuffle_instream_mark(st, in, mark);
+    }
+    if ((mark->flags & SHUFFLE_FLAG_DRAIN) == 0) {
+        shuffle_cut_stray_mark(st, peer, mark);
+    }
+    return true;
+}
 
 /* Towards our sinks. Frames of a stream that has ended here are late, not
  * wrong. */
@@ -341,15 +356,13 @@ static bool to_sink(struct shuffle_streams *st, uint32_t link, uint64_t peer,
         uint8_t tag, struct bytes payload)
 {
     struct shuffle_instream *in;
-    struct shuffle_wire_open open;
     struct shuffle_wire_data data;
     struct shuffle_wire_mark mark;
     struct shuffle_wire_fail fail;
 
     switch (tag) {
     case SHUFFLE_TAG_OPEN:
-        return shuffle_wire_decode_open(payload, &open) &&
-               shuffle_opening_answer(st, link, peer, &open);
+        return shuffle_opening_take(st, link, peer, payload);
     case SHUFFLE_TAG_DATA:
         if (!shuffle_wire_decode_data(payload, &data)) {
             return false;
@@ -360,8 +373,7 @@ static bool to_sink(struct shuffle_streams *st, uint32_t link, uint64_t peer,
         if (!shuffle_wire_decode_mark(payload, &mark)) {
             return false;
         }
-        in = shuffle_instream_find(st, link, mark.stream);
-        return in == NULL || shuffle_instream_mark(in, &mark);
+        return to_sink_mark(st, link, peer, &mark);
     case SHUFFLE_TAG_FAIL:
         if (!shuffle_wire_decode_fail(payload, &fail)) {
             return false;
@@ -369,6 +381,8 @@ static bool to_sink(struct shuffle_streams *st, uint32_t link, uint64_t peer,
         in = shuffle_instream_find(st, link, fail.stream);
         if (in != NULL) {
             shuffle_instream_fail(st, in, &fail);
+        } else {
+            (void)shuffle_later_forget(st, link, fail.stream);
         }
         return true;
     default:
@@ -540,6 +554,8 @@ static bool from_sink(struct shuffle_streams *st, struct shuffle_sink *sink,
         return shuffle_sink_granted(st, sink, payload);
     case SHUFFLE_TAG_DONE:
         return shuffle_sink_done(st, sink, payload);
+    case SHUFFLE_TAG_MARK:
+        return shuffle_cut_echoed(st, sink, payload);
     case SHUFFLE_TAG_FAIL:
         if (!shuffle_wire_decode_fail(payload, &fail)) {
             return false;
@@ -588,11 +604,11 @@ void shuffle_streams_client_gone(
 }
 
 bool shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const struct shuffle_wire_vnode_data *data,
-        struct block *own)
+        uint32_t link, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data, struct block *own)
 {
     st->now_ms = now_ms;
-    return shuffle_laminar_received(st, peer, data, own);
+    return shuffle_laminar_received(st, link, peer, data, own);
 }
 
 void shuffle_streams_laminar_sent(struct shuffle_streams *st, uint64_t now_ms,
@@ -606,8 +622,13 @@ void shuffle_streams_laminar_lost(struct shuffle_streams *st, uint64_t now_ms,
         uint64_t peer, const struct shuffle_laminar_loss *loss,
         const char *text)
 {
+    const struct shuffle_cut_peer *listed = shuffle_cut_peer(st, peer);
+
     st->now_ms = now_ms;
     shuffle_laminar_lost(st, peer, loss, text);
+    if (listed != NULL && !listed->speaks_weft) {
+        shuffle_cut_link_down(st, peer);
+    }
 }
 
 /* ---- turns and time ---- */
@@ -645,12 +666,15 @@ static void flush_sinks(struct shuffle_streams *st)
 static void settle(struct shuffle_streams *st)
 {
     st->is_unsettled = false;
+    shuffle_cut_clear(st);
     if (st->has_facts) {
         consider(st);
     }
     flush_sources(st);
+    shuffle_cut_align(st);
     flush_sinks(st);
     shuffle_laminar_flush(st);
+    shuffle_cut_finish(st);
 }
 
 void shuffle_streams_flush(struct shuffle_streams *st, uint64_t now_ms)
@@ -686,7 +710,52 @@ void shuffle_streams_drain(
     st->drain_at_ms = until_ms;
     shuffle_streams_arm(st, st->drain_at_ms);
     drain_programs(st, false);
-    shuffle_laminar_drain(st);
+    shuffle_laminar_end(st, SHUFFLE_FAIL_DRAINING, "the node is leaving");
+}
+
+/* ---- after a long sleep ---- */
+
+void shuffle_streams_doubt(
+        struct shuffle_streams *st, uint64_t now_ms, bool in_doubt)
+{
+    st->now_ms = now_ms;
+    st->is_in_doubt = in_doubt;
+    st->is_unsettled = true;
+}
+
+static void bury_source(
+        struct shuffle_streams *st, struct shuffle_source *source)
+{
+    char lost[SHUFFLE_COUNT_BYTES];
+    char all[SHUFFLE_COUNT_BYTES];
+    char text[2 * SHUFFLE_SENTENCE_BYTES];
+
+    (void)snprintf(text, sizeof(text),
+            "node %llu was taken for dead: %s of %s %s of %s not confirmed",
+            (unsigned long long)st->options.id,
+            shuffle_count_text(
+                    source->read_records - shuffle_source_taken(source), lost),
+            shuffle_count_text(source->read_records, all),
+            shuffle_records_word(source->read_records), source->stage->name);
+    shuffle_source_fail(
+            st, source, SHUFFLE_FAIL_SOURCE_LOST, SHUFFLE_FAIL_NODE_LOST, text);
+}
+
+void shuffle_streams_buried(struct shuffle_streams *st, uint64_t now_ms)
+{
+    struct shuffle_sink *sink;
+
+    st->now_ms = now_ms;
+    st->is_in_doubt = false;
+    while (st->sources != NULL) {
+        bury_source(st, st->sources);
+    }
+    while ((sink = shuffle_stage_next_sink(st, NULL)) != NULL) {
+        shuffle_sink_bury(st, sink);
+    }
+    shuffle_laminar_end(
+            st, SHUFFLE_FAIL_NODE_LOST, "the node was taken for dead");
+    st->is_unsettled = true;
 }
 
 bool shuffle_streams_is_idle(const struct shuffle_streams *st)
@@ -727,8 +796,11 @@ void shuffle_streams_tick(struct shuffle_streams *st, uint64_t now_ms)
     for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
         next = s->next;
         shuffle_offer_tick(st, s);
+        shuffle_rotate_tick(st, s);
     }
     shuffle_streams_arm(st, shuffle_instream_forget(st, false));
+    shuffle_cut_expire(st);
+    shuffle_laminar_expire(st);
     settle(st);
 }
 
@@ -773,6 +845,7 @@ void shuffle_streams_check(const struct shuffle_streams *st)
     for (const struct shuffle_sink *sink = shuffle_stage_next_sink(st, NULL);
             sink != NULL; sink = shuffle_stage_next_sink(st, sink->stage)) {
         shuffle_sink_check(sink);
+        assert(sink->cut != SHUFFLE_SINK_CUT_PENDING || !sink->is_marked);
         for (const struct shuffle_instream *in = sink->streams; in != NULL;
                 in = in->next) {
             streams++;
@@ -787,4 +860,5 @@ void shuffle_streams_check(const struct shuffle_streams *st)
     assert(streams == st->instreams_count);
     assert(ended == st->ended_count && ended <= SHUFFLE_ENDED_MAX);
     assert(reserved <= st->options.budget->used_bytes);
+    shuffle_cuts_check(st);
 }

@@ -51,8 +51,10 @@
 #include "base/prng.h"
 #include "shuffle/shuffle_actions.h"
 #include "shuffle/shuffle_cut.h"
+#include "shuffle/shuffle_cuts.h"
 #include "shuffle/shuffle_instream.h"
 #include "shuffle/shuffle_laminar.h"
+#include "shuffle/shuffle_later.h"
 #include "shuffle/shuffle_members.h"
 #include "shuffle/shuffle_outstream.h"
 #include "shuffle/shuffle_sink.h"
@@ -85,7 +87,7 @@ struct shuffle_streams_options {
     uint64_t seed;
 };
 
-/* 256 vnodes, windows of 2 MiB, frames of 64 MiB, 3 s, 4096 streams; id,
+/* 256 vnodes, windows of 2 MiB, frames of 64 MiB, 3 s, 8 s, 4096 streams; id,
  * generation, blocks, budget and seed stay the caller's to fill in. */
 struct shuffle_streams_options shuffle_streams_defaults(void);
 
@@ -115,7 +117,8 @@ void shuffle_streams_member_gone(
 void shuffle_streams_heard(
         struct shuffle_streams *st, uint64_t id, uint64_t heard_ms);
 
-/* A link in the Weft dialect has come up or is gone. `outgoing`: we connected.
+/* A link in the Weft dialect has come up, or any link is gone. `outgoing`: we
+ * connected.
  * `generation` is the peer's as it greeted. */
 void shuffle_streams_link_up(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer, uint64_t generation, bool outgoing);
@@ -131,12 +134,12 @@ void shuffle_streams_unreachable(struct shuffle_streams *st, uint64_t now_ms,
 bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer, uint8_t tag, struct bytes payload);
 
-/* VnodeData of a LaminarDB peer, for the sink of the stage `laminar`. `own` is
+/* VnodeData that a LaminarDB peer sent on that link, for the sink of the stage `laminar`. `own` is
  * the block that it lies in, from now on ours, or NULL: it is copied. False:
  * there is no memory for a copy; its connection must not go on without it. */
 bool shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
-        uint64_t peer, const struct shuffle_wire_vnode_data *data,
-        struct block *own);
+        uint32_t link, uint64_t peer,
+        const struct shuffle_wire_vnode_data *data, struct block *own);
 
 /* How the LAMINAR or LAMINAR_FLUSH action of this client went: 0, or a code
  * with a sentence. ERR_FULL, no room yet or not all written yet: it is asked
@@ -263,6 +266,10 @@ struct shuffle_streams {
     /* Windows: their budget is backed by what streams have reserved. */
     struct budget window_budget;
     struct block_pool windows;
+
+    struct shuffle_cuts cuts;
+    struct shuffle_later later; /* OPENs that wait for one to be decided */
+    bool is_in_doubt; /* sinks get nothing until it is said that we live */
 
     struct shuffle_instream *ended; /* latest first: what to say once more */
     size_t ended_count;

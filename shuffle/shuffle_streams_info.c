@@ -39,8 +39,8 @@ static void add_source(const struct shuffle_streams *st,
     if (shuffle_source_counts(source)) {
         info->placement = shuffle_place_sinks(&source->place);
     }
-    for (size_t i = 0; i < source->place.sinks_count; i++) {
-        const struct shuffle_outstream *out = &source->streams[i];
+    for (size_t i = 0; i < source->streams_count; i++) {
+        const struct shuffle_outstream *out = source->streams[i];
         uint64_t since = out->starved_ms;
 
         info->waiting_bytes += shuffle_outstream_waiting_bytes(out);
@@ -119,8 +119,8 @@ uint64_t shuffle_streams_unconfirmed(
     uint64_t records = 0;
 
     for (const struct shuffle_source *s = st->sources; s != NULL; s = s->next) {
-        for (size_t i = 0; i < s->place.sinks_count; i++) {
-            const struct shuffle_outstream *out = &s->streams[i];
+        for (size_t i = 0; i < s->streams_count; i++) {
+            const struct shuffle_outstream *out = s->streams[i];
 
             if (out->sink.node == peer) {
                 records += out->sent_records - out->taken_records;

@@ -203,3 +203,37 @@ void shuffle_window_keep(struct shuffle_instream *in, struct block *block)
     tail->records += block->records;
     block_free(block);
 }
+
+/* So many whole records of the block, in bytes. */
+static size_t front_bytes(const struct shuffle_streams *st,
+        const struct shuffle_instream *in, const struct block *block,
+        uint64_t records)
+{
+    struct shuffle_records rest =
+            shuffle_records_of(block_bytes(block), in->sink->format,
+                    st->options.max_frame_bytes + SHUFFLE_LAMINAR_HEAD_BYTES);
+    struct shuffle_record record;
+    size_t bytes = 0;
+
+    while (records > 0 && shuffle_records_next(&rest, &record)) {
+        bytes += record.whole.size;
+        records--;
+    }
+    return bytes;
+}
+
+uint64_t shuffle_window_bytes_before(const struct shuffle_streams *st,
+        const struct shuffle_instream *in, uint64_t records)
+{
+    uint64_t bytes = 0;
+
+    for (const struct block *b = in->waiting.head; b != NULL && records > 0;
+            b = b->next) {
+        if (b->records > records) {
+            return bytes + front_bytes(st, in, b, records);
+        }
+        bytes += b->size;
+        records -= b->records;
+    }
+    return bytes;
+}

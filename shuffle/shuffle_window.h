@@ -45,6 +45,10 @@ void shuffle_window_take(struct shuffle_streams *st,
 /* Takes a block of records as it is. */
 void shuffle_window_keep(struct shuffle_instream *in, struct block *block);
 
+/* The bytes of the first `records` that wait; of all, if there are fewer. */
+uint64_t shuffle_window_bytes_before(const struct shuffle_streams *st,
+        const struct shuffle_instream *in, uint64_t records);
+
 /* Bytes that the stream's credit counts above what the local sink gets. */
 size_t shuffle_window_extra_bytes(
         const struct shuffle_instream *in, uint64_t records);

@@ -194,7 +194,7 @@ static void arrive(struct fixture *f, uint64_t peer, uint32_t vnode,
 {
     const struct shuffle_wire_vnode_data data = {vnode, bytes_of(body, size)};
 
-    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, peer, &data, NULL));
+    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, 1, peer, &data, NULL));
     drain(f);
 }
 
@@ -310,7 +310,7 @@ static void a_long_frame_waits_in_the_memory_it_was_read_into(void **state)
     memset(block_end(own), 'x', 9 + size);
     block_grow(own, 9 + size);
     data.body = bytes_skip(block_bytes(own), 9);
-    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, 42, &data, own));
+    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, 1, 42, &data, own));
     assert_int_equal(f->budget.used_bytes, used_bytes);
     attach(f, SINK, SHUFFLE_ROLE_SINK);
     grant(f, 0, 1);
@@ -327,7 +327,7 @@ static void without_memory_the_connection_ends_and_none_is_read(void **state)
     const struct shuffle_wire_vnode_data data = {7, bytes_text("arrow")};
 
     f->budget.max_bytes = 0;
-    assert_false(shuffle_streams_laminar(&f->st, f->now_ms, 42, &data, NULL));
+    assert_false(shuffle_streams_laminar(&f->st, f->now_ms, 1, 42, &data, NULL));
     turn(f);
     turn(f);
     assert_int_equal(f->pauses, 1);

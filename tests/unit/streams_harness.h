@@ -787,6 +787,9 @@ static inline void h_act(
     case SHUFFLE_STREAMS_LAMINAR:
     case SHUFFLE_STREAMS_LAMINAR_FLUSH:
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
+    case SHUFFLE_STREAMS_LINK_HOLD:
+    case SHUFFLE_STREAMS_BARRIER:
+    case SHUFFLE_STREAMS_CUT:
         break;
     }
 }
