@@ -220,7 +220,6 @@ static int start_node(
         return code;
     }
     p->has_node = true;
-    p->due_ms = UINT64_MAX;
     p->phase = RUNNING;
     start_keeper(p);
     code = start_shuffle(p, err);

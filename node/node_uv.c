@@ -96,27 +96,17 @@ static void perform(struct process *p, const struct node_action *action)
 /* The loop's time stands still within a turn, and we may have been stopped in
  * the middle of one. From here on all see what the node is told, and nobody's
  * time goes back behind it. */
+/* The loop's own time is brought up to date first: the node's microseconds must
+ * not be ahead of the milliseconds that come with its facts. */
 static void tell_time(struct process *p)
 {
+    uint64_t latest_us;
     uint64_t now_us;
-    uint64_t loop_us;
 
     uv_update_time(&p->loop);
-    loop_us = uv_now(&p->loop) * 1000;
+    latest_us = uv_now(&p->loop) * 1000 + 999;
     now_us = uv_hrtime() / 1000;
-    node_clock(&p->node, now_us - loop_us < 1000 ? now_us : loop_us);
-}
-
-/* Sockets may be read before the timer is looked at. After a long sleep what
- * was due comes before what has just been read: the node has to know that it
- * slept before it acts on anything. */
-static void catch_up(struct process *p)
-{
-    tell_time(p);
-    if (uv_now(&p->loop) >= p->due_ms) {
-        p->due_ms = UINT64_MAX;
-        node_tick(&p->node, uv_now(&p->loop));
-    }
+    node_clock(&p->node, now_us < latest_us ? now_us : latest_us);
 }
 
 void process_drain(struct process *p)
@@ -124,7 +114,7 @@ void process_drain(struct process *p)
     struct node_action action;
 
     if (p->phase == RUNNING) {
-        catch_up(p);
+        tell_time(p);
     }
     while (p->phase == RUNNING && node_next(&p->node, &action)) {
         perform(p, &action);
@@ -135,7 +125,11 @@ void process_drain(struct process *p)
 
 static void on_deadline(uv_timer_t *timer)
 {
-    process_drain(timer->data);
+    struct process *p = timer->data;
+
+    tell_time(p);
+    node_tick(&p->node, uv_now(&p->loop));
+    process_drain(p);
 }
 
 static void arm_deadline(struct process *p)
@@ -143,7 +137,6 @@ static void arm_deadline(struct process *p)
     uint64_t now_ms = uv_now(&p->loop);
     uint64_t deadline_ms = node_deadline_ms(&p->node);
 
-    p->due_ms = deadline_ms;
     if (deadline_ms == UINT64_MAX) {
         uv_timer_stop(&p->deadline);
         return;

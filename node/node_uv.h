@@ -63,7 +63,6 @@ struct process {
     bool has_local;
     bool has_keeper;
     bool advertise_said;
-    uint64_t due_ms; /* the node's deadline, until it has been told */
     uint64_t turn_began_ns; /* 0: none has ended yet */
     uint64_t waited_ns; /* in all, when the turn began */
 
