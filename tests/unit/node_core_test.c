@@ -644,6 +644,9 @@ static void calls_are_answered_with_their_exit_code(void **context)
             {"{\"cmd\":\"health\"}", 0, "active"},
             {"{\"cmd\":\"info\"}", 0, "\"gossip\""},
             {"{\"cmd\":\"members\"}", 0, "node-1"},
+            {"{\"cmd\":\"checkpoints\"}", 0, "[]"},
+            {"{\"cmd\":\"barrier\"}", 0, "\"committed\""},
+            {"{\"cmd\":\"checkpoints\"}", 0, "\"committed\""},
             {"{\"cmd\":\"unheard\"}", 2, "unheard"},
             {"{", 2, "object"},
     };
@@ -667,6 +670,92 @@ static void calls_are_answered_with_their_exit_code(void **context)
         n->clients[client].is_connected = false;
         world_drain(w, n);
     }
+}
+
+static void ask(struct world *w, struct world_node *n, const char *call,
+        struct shuffle_wire_result *result, char json[static 64 * 1024])
+{
+    uint32_t client = world_call(w, n, 1, call);
+
+    world_run(w, 100);
+    expect_result(n, client, result, json);
+    node_client_gone(&n->node, w->now_ms, client);
+    n->clients[client].is_connected = false;
+    world_drain(w, n);
+}
+
+static void a_checkpoint_may_be_asked_for_anywhere(void **context)
+{
+    static char json[64 * 1024];
+    struct shuffle_wire_result result;
+    struct world *w = *context;
+
+    start_cluster(w, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ask(w, w->nodes[i], "{\"cmd\":\"barrier\"}", &result, json);
+        printf("%s\n", json);
+        assert_int_equal(result.exit, 0);
+        assert_non_null(strstr(json, "\"outcome\":\"committed\""));
+        assert_non_null(strstr(json, "\"reason\":null,\"missing\":[]"));
+        assert_non_null(
+                strstr(json, "\"participants\":[\"1\",\"2\",\"3\"],"
+                             "\"participants_count\":3,\"leader\":\"1\""));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        ask(w, w->nodes[i], "{\"cmd\":\"checkpoints\"}", &result, json);
+        assert_non_null(strstr(json, "\"last_acked\""));
+        assert_non_null(strstr(json, "\"known_us\""));
+        ask(w, w->nodes[i], "{\"cmd\":\"info\"}", &result, json);
+        assert_non_null(strstr(json, "\"last_outcome\":\"committed\""));
+        assert_non_null(strstr(json,
+                "\"running\":false,\"watermark_ms\":null,\"suspended\":[]"));
+        ask(w, w->nodes[i], "{\"cmd\":\"members\"}", &result, json);
+        assert_non_null(
+                strstr(json, "\"suspended\":false,\"failed_epochs\":[]"));
+    }
+}
+
+/* The node knows by itself that none will be begun, and says so in time. */
+static void a_checkpoint_that_nobody_begins_is_a_sentence(void **context)
+{
+    static char json[64 * 1024];
+    struct world *w = *context;
+    struct node_options o = world_options(1);
+    struct shuffle_wire_result result;
+    struct world_node *n;
+    uint32_t client;
+
+    o.has_seeds = false;
+    o.checkpoint.expect = 3;
+    n = world_start(w, &o);
+    world_run(w, 3 * WORLD_INTERVAL_MS);
+    assert_int_equal(n->node.state, NODE_ACTIVE);
+    client = world_call(w, n, 7, "{\"cmd\":\"barrier\"}");
+    world_run(w, 11000);
+    expect_result(n, client, &result, json);
+    printf("%s\n", json);
+    assert_int_equal(result.exit, 5);
+    assert_non_null(strstr(json, "{\"error\":\""));
+}
+
+/* Its answer is its alone: whoever takes its place hears nothing of it. */
+static void who_asked_and_went_is_forgotten(void **context)
+{
+    struct world *w = *context;
+    struct world_node *n;
+    uint32_t client;
+    uint32_t next;
+
+    start_cluster(w, 2);
+    n = w->nodes[1];
+    client = world_call(w, n, 7, "{\"cmd\":\"barrier\"}");
+    node_client_gone(&n->node, w->now_ms, client);
+    n->clients[client].is_connected = false;
+    world_drain(w, n);
+    next = world_call(w, n, 8, "{\"cmd\":\"members\",\"wait\":9}");
+    assert_int_equal(next, client);
+    world_run(w, 1000);
+    expect_silence(n, next);
 }
 
 /* --- programs and streams --- */
@@ -854,6 +943,19 @@ static void a_source_that_gives_up_hears_what_was_confirmed(void **context)
     assert_true(comes_to_client(w->nodes[1], sink, SHUFFLE_TAG_FAIL));
 }
 
+/* A sink sends a checkpoint's mark back, as one that has written all does. */
+static void echo_mark(struct world *w, struct world_node *n, uint32_t client)
+{
+    static uint8_t payload[64 * 1024];
+    uint8_t tag = 0;
+    size_t size = 0;
+
+    while (tag != SHUFFLE_TAG_MARK) {
+        assert_true(world_client_frame(n, client, &tag, payload, &size));
+    }
+    world_client_send(w, n, client, SHUFFLE_TAG_MARK, bytes_of(payload, size));
+}
+
 /* The last DONE of a draining node leaves it before its Close does. */
 static void the_last_word_of_a_stream_comes_before_the_leaving(void **context)
 {
@@ -873,7 +975,9 @@ static void the_last_word_of_a_stream_comes_before_the_leaving(void **context)
     world_run(w, 100);
     node_stop(&b->node, w->now_ms);
     world_drain(w, b);
-    world_run(w, 1000);
+    world_run(w, 100);
+    echo_mark(w, b, sink); /* of the checkpoint that moves stages away */
+    world_run(w, 900);
     assert_int_equal(b->node.state, NODE_DRAINING);
     world_client_send(w, a, source, SHUFFLE_TAG_DATA,
             bytes_of("\0\0\0\0\0\0\0\0\0\0\0\0\4\0\0\0loom", 20));
@@ -915,6 +1019,9 @@ int main(void)
             CASE(a_watch_tells_what_is_there_and_what_changes),
             CASE(a_program_waits_for_one_thing_at_a_time),
             CASE(calls_are_answered_with_their_exit_code),
+            CASE(a_checkpoint_may_be_asked_for_anywhere),
+            CASE(a_checkpoint_that_nobody_begins_is_a_sentence),
+            CASE(who_asked_and_went_is_forgotten),
             CASE(a_program_that_comes_early_is_attached_when_active),
             CASE(a_program_that_waits_for_a_leaving_node_is_refused),
             CASE(a_record_finds_its_owner_at_first_contact),

@@ -303,6 +303,9 @@ static inline void world_drain(struct world *w, struct world_node *node)
         case NODE_KEEP:
             node->kept_generation = action.generation;
             break;
+        case NODE_KEEP_DECISION:
+            node_decision_kept(&node->node, w->now_ms, NULL);
+            break;
         case NODE_READY:
             node->is_ready = true;
             break;
@@ -535,6 +538,7 @@ static inline struct node_options world_options(size_t number)
             .gossip = gossip_options_default(WORLD_INTERVAL_MS),
             .pool = shuffle_pool_defaults(),
             .streams = shuffle_streams_defaults(),
+            .checkpoint = checkpoint_defaults(),
             .memory_budget_bytes = 128 * 1024 * 1024,
     };
 
