@@ -195,6 +195,23 @@ static void in_tmp_only_a_directory_of_ours_is_trusted(void **state)
     assert_int_equal(step, 0);
 }
 
+/* A command that only waits lets the node complain of its settings. */
+static void a_mistake_leaves_the_time_for_a_checkpoint_as_it_is(void **state)
+{
+    char file[] = "/tmp/weft-ini-XXXXXX";
+    struct parsed p;
+
+    (void)state;
+    assert_true(
+            settings_align_timeout_ms(parse(&p,
+                    "weft barrier -s checkpoint.align_timeout=3s")) == 3000);
+    make_file(file, "[checkpoint]\nalign_timeout = soon\n[gossip]\nphi = x\n");
+    assert_int_equal(setenv("WEFT_CONFIG", file, 1), 0);
+    assert_true(settings_align_timeout_ms(parse(&p, "weft barrier")) == 8000);
+    assert_int_equal(unsetenv("WEFT_CONFIG"), 0);
+    (void)unlink(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +220,8 @@ int main(void)
             cmocka_unit_test(a_file_that_is_named_must_be_there),
             cmocka_unit_test(the_socket_flag_is_the_nodes_setting_too),
             cmocka_unit_test(a_path_too_long_for_a_socket_is_refused),
+            cmocka_unit_test(
+                    a_mistake_leaves_the_time_for_a_checkpoint_as_it_is),
             cmocka_unit_test(in_tmp_only_a_directory_of_ours_is_trusted),
     };
 
