@@ -93,9 +93,6 @@ static void perform(struct process *p, const struct node_action *action)
     }
 }
 
-/* The loop's time stands still within a turn, and we may have been stopped in
- * the middle of one. From here on all see what the node is told, and nobody's
- * time goes back behind it. */
 /* The loop's own time is brought up to date first: the node's microseconds must
  * not be ahead of the milliseconds that come with its facts. */
 static void tell_time(struct process *p)

@@ -10,6 +10,7 @@ enum {
     END_MS = 2000, /* what an attempt may take beyond its deadline */
     LATE_US = 20000, /* that a turn may come after its timer */
     LEDGER_LOOKS = 4, /* the latest entries that are looked at */
+    CHECKS_PER_LONG = 64, /* of one that looks at every key */
 };
 
 /* One attempt, as far as anybody has told of it. */
@@ -114,43 +115,6 @@ static struct attempt *add(struct world *w)
     return &h->attempts[h->attempts_count++];
 }
 
-/* Its Prepare always comes first, for it is heard as it leaves the leader. */
-static void heard_prepare(struct world *w, const struct world_node *n,
-        const struct control_announcement *a)
-{
-    struct attempt *known = find(w, a->leader, a->generation, a->epoch);
-
-    if (known != NULL) {
-        if (known->number != a->attempt ||
-                known->checkpoint != a->checkpoint_id) {
-            world_fail(w,
-                    "node %" PRIu64 " announces epoch %" PRIu64
-                    " of leader %" PRIu64 " with two contents",
-                    n->id, a->epoch, a->leader);
-        }
-        return;
-    }
-    if (find_by_id(w, a->checkpoint_id) != NULL) {
-        world_fail(w, "two attempts have the checkpoint id %" PRIx64,
-                a->checkpoint_id);
-    }
-    known = add(w);
-    known->leader = a->leader;
-    known->generation = a->generation;
-    known->epoch = a->epoch;
-    known->number = a->attempt;
-    known->checkpoint = a->checkpoint_id;
-    for (size_t i = 0; i < a->members_count; i++) {
-        assert(a->members[i] > 0 && a->members[i] <= w->options.nodes);
-        known->is_listed[a->members[i]] = true;
-        known->generations[a->members[i]] = a->generations[i];
-    }
-    world_trace(w, "node %" PRIu64 " prepares epoch %" PRIu64 " (%" PRIx64 ")",
-            n->id, a->epoch, a->checkpoint_id);
-}
-
-/* --- outcomes ------------------------------------------------------------------------ */
-
 /* The leader's own part shows in its ledger alone. */
 static void check_quorum(struct world *w, const struct attempt *a)
 {
@@ -163,6 +127,49 @@ static void check_quorum(struct world *w, const struct attempt *a)
         }
     }
 }
+
+static void fill_in(struct world *w, struct attempt *known,
+        const struct control_announcement *a)
+{
+    known->leader = a->leader;
+    known->generation = a->generation;
+    known->epoch = a->epoch;
+    known->number = a->attempt;
+    known->checkpoint = a->checkpoint_id;
+    for (size_t i = 0; i < a->members_count; i++) {
+        assert(a->members[i] > 0 && a->members[i] <= w->options.nodes);
+        known->is_listed[a->members[i]] = true;
+        known->generations[a->members[i]] = a->generations[i];
+    }
+}
+
+static void heard_prepare(struct world *w, const struct world_node *n,
+        const struct control_announcement *a)
+{
+    struct attempt *known = find(w, a->leader, a->generation, a->epoch);
+
+    if (known == NULL) {
+        if (find_by_id(w, a->checkpoint_id) != NULL) {
+            world_fail(w, "two attempts have the checkpoint id %" PRIx64,
+                    a->checkpoint_id);
+        }
+        fill_in(w, add(w), a);
+        world_trace(w,
+                "node %" PRIu64 " prepares epoch %" PRIu64 " (%" PRIx64 ")",
+                n->id, a->epoch, a->checkpoint_id);
+    } else if (known->number == 0) {
+        fill_in(w, known, a);
+        check_quorum(w, known);
+    } else if (known->number != a->attempt ||
+               known->checkpoint != a->checkpoint_id) {
+        world_fail(w,
+                "node %" PRIu64 " announces epoch %" PRIu64
+                " of leader %" PRIu64 " with two contents",
+                n->id, a->epoch, a->leader);
+    }
+}
+
+/* --- outcomes ------------------------------------------------------------------------ */
 
 static void has_committed(struct world *w, const struct attempt *a)
 {
@@ -202,7 +209,20 @@ static void heard_outcome(struct world *w, struct attempt *a,
     }
 }
 
-/* An outcome of what nobody has prepared can only be that it is aborted. */
+/* Of a leader without company nothing but the outcome is ever seen. */
+static struct attempt *add_lonely(
+        struct world *w, uint64_t leader, uint64_t generation, uint64_t epoch)
+{
+    struct attempt *a = add(w);
+
+    a->leader = leader;
+    a->generation = generation;
+    a->epoch = epoch;
+    a->is_listed[leader] = true;
+    return a;
+}
+
+/* Prepare is heard as it leaves its leader, and so before any outcome. */
 static void heard_of(struct world *w, uint64_t leader, uint64_t generation,
         uint64_t epoch, enum shuffle_outcome_code outcome, const char *where,
         uint64_t node)
@@ -211,11 +231,14 @@ static void heard_of(struct world *w, uint64_t leader, uint64_t generation,
 
     if (a != NULL) {
         heard_outcome(w, a, outcome, where, node);
-    } else if (outcome == SHUFFLE_OUTCOME_COMMITTED) {
+    } else if (outcome == SHUFFLE_OUTCOME_COMMITTED && node != leader) {
         world_fail(w,
                 "%s of node %" PRIu64 " has a commit of epoch %" PRIu64
                 " of leader %" PRIu64 ", which nobody has prepared",
                 where, node, epoch, leader);
+    } else if (outcome == SHUFFLE_OUTCOME_COMMITTED) {
+        a = add_lonely(w, leader, generation, epoch);
+        heard_outcome(w, a, outcome, where, node);
     }
 }
 
@@ -234,11 +257,6 @@ void world_check_outcome(struct world *w, const struct world_client *c,
     if (a != NULL) {
         heard_outcome(w, a, (enum shuffle_outcome_code)outcome->code,
                 "a program", c->facts.node);
-    } else if (outcome->code == SHUFFLE_OUTCOME_COMMITTED) {
-        world_fail(w,
-                "a program at node %" PRIu64 " hears of the commit of %" PRIx64
-                ", which nobody has prepared",
-                c->facts.node, outcome->checkpoint);
     }
 }
 
@@ -365,11 +383,14 @@ static void heard_ack_text(
 {
     struct control_ack ack;
 
-    if (!control_read_ack(&w->history->memory, text, &ack)) {
+    if (!control_read_ack(&w->history->memory, text, &ack) ||
+            (ack.ok && !ack.is_weft)) {
         world_fail(w, "node %" PRIu64 " acks what none can read: %.*s", n->id,
                 (int)text.size, (const char *)text.data);
     }
-    heard_ack(w, n, &ack);
+    if (ack.is_weft) { /* else it tells of an epoch that it holds */
+        heard_ack(w, n, &ack);
+    }
 }
 
 void world_check_frame(
@@ -473,8 +494,10 @@ static void check_parked(struct world *w, const struct world_node *n)
 
 void world_check_node(struct world *w, struct world_node *n)
 {
-    gossip_check(&n->core.gossip);
-    shuffle_pool_check(&n->core.pool);
+    if (n->checks++ % CHECKS_PER_LONG == 0) {
+        gossip_check(&n->core.gossip);
+        shuffle_pool_check(&n->core.pool);
+    }
     shuffle_streams_check(&n->core.streams);
     checkpoint_check(&n->core.checkpoint);
     check_keys(w, n);

@@ -172,6 +172,7 @@ struct world_node {
     uint64_t announced_version;
     uint64_t acked_version;
     uint64_t resumed_us; /* the latest end of a pause */
+    uint64_t checks;
 };
 
 /* --- programs --- */

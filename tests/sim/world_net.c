@@ -390,7 +390,7 @@ void world_close_end(struct world *w, struct world_end *end)
 
     remove_end(w, end);
     world_bytes_close(&end->inbound);
-    if (other->state == WORLD_END_CALLING) {
+    if (!was_connected && other->state == WORLD_END_CALLING) {
         other->state = WORLD_END_GONE; /* the call is not to arrive any more */
     } else if (!was_connected || is_unread) {
         drop_all(end);
@@ -402,6 +402,12 @@ void world_close_end(struct world *w, struct world_end *end)
 
 void world_lose_end(struct world_end *end)
 {
+    struct world_end *other = world_other(end);
+
+    if (end->state == WORLD_END_CALLING && end == &end->conn->ends[0] &&
+            other->state == WORLD_END_CALLING) {
+        other->state = WORLD_END_GONE;
+    }
     end->state = WORLD_END_GONE;
     end->next = NULL;
     drop_all(end);

@@ -35,15 +35,9 @@ static void tell_time(const struct world *w, struct world_node *n)
     node_clock(&n->core, n->loop_us);
 }
 
-/* As a process drains its node: what was due comes before it acts on what has
- * just been read. */
 static void drain(struct world *w, struct world_node *n)
 {
     tell_time(w, n);
-    if (clock_ms(n) >= n->due_ms) {
-        n->due_ms = UINT64_MAX;
-        node_tick(&n->core, clock_ms(n));
-    }
     n->is_draining = true;
     world_check_node(w, n);
 }
@@ -896,6 +890,8 @@ bool world_step_node(struct world *w, struct world_node *n)
         return true;
     case WORLD_TIMERS:
         if (n->due_ms <= clock_ms(n)) {
+            tell_time(w, n);
+            node_tick(&n->core, clock_ms(n));
             drain(w, n);
         }
         n->phase = WORLD_FACTS;
