@@ -266,40 +266,89 @@ def committed(world, weft):
 # --- barriers in streams ---
 
 
-def the_cut_is_behind_what_came_before(world):
-    """the cut at a Weft sink is exactly where LaminarDB's barriers are"""
-    weft, (early, late) = led_by_weft(world, followers=2)
+def with_two_senders(world, settings=None):
+    """A Weft that leads, its sink, and two LaminarDB nodes whose data flows there."""
+    weft, laminars = led_by_weft(world, 2, settings)
     recv = world.raw_recv(weft)
-    for laminar in (early, late):
+    for laminar in laminars:
         laminar.ask("follow ok")
         eventually("our address", lambda: laminar.ask("lookup 1")["addr"])
-        laminar.ask("send-batch 1 1 3")
+        laminar.ask("send-batch 1 0 3")
         recv.record()
+    return weft, recv, laminars
 
-    barrier = world.barrier(weft)
-    order = eventually("Prepare", lambda: prepared(early) and prepared(late))
-    ids = f"{order['checkpoint_id']} {order['epoch']}"
-    early.ask(f"fanout {ids} 0 1")
-    early.ask("send-batch 1 2 3")
-    late.ask("send-batch 1 3 3")
-    # the late one's is in the cut, so it comes before what was sent earlier
-    expect("in the cut", recv.record()[:2], (2002, 3))
-    check("it waits for the other barrier", not barrier.has_ended())
 
-    late.ask(f"fanout {ids} 0 1")
-    expect("behind the cut", recv.record()[:2], (2001, 2))
-    done = barrier.result()
-    expect("outcome", done["outcome"], "committed")
-    expect("ids", f"{done['checkpoint_id']} {done['epoch']}", ids)
-    for laminar in (early, late):
+def the_cut_is_behind_what_came_before(world):
+    """the cut at a Weft sink is exactly where LaminarDB's barriers are"""
+    weft, recv, (early, late) = with_two_senders(world)
+    before = 2
+    order = None
+    for vnode in (10, 20, 30):
+        barrier = world.barrier(weft)
+        order = prepared((early, late), after=order)
+        early.ask(f"fanout {ids(order)} 0 1")
+        early.ask(f"send-batch 1 {vnode} 3")
+        late.ask(f"send-batch 1 {vnode + 1} 3")
+        # the late one's is in the cut: it comes before what was sent earlier
+        expect("in the cut", recv.record()[:2], (2002, vnode + 1))
+        check("it waits for the other barrier", not barrier.has_ended())
+
+        late.ask(f"fanout {ids(order)} 0 1")
+        expect("behind the cut", recv.record()[:2], (2001, vnode))
+        done = barrier.result()
+        expect("outcome", done["outcome"], "committed")
+        expect("ids", ids(done), ids(order))
+        cut = f"epoch {done['epoch']} committed, {before + 1} records before it"
+        eventually(cut, lambda: recv.has_said(cut))
+        before += 2
         row = barrier_row(1, order["checkpoint_id"], order["epoch"], 0)
-        eventually("our barrier", lambda: received(laminar) == [row])
+        for laminar in (early, late):
+            eventually("our barrier", lambda: received(laminar)[-1:] == [row])
+    for laminar in (early, late):
+        expect("one barrier a checkpoint", len(received(laminar)), 3)
 
 
-def prepared(laminar):
-    """The Prepare that a LaminarDB follower sees now."""
-    seen = laminar.ask("observed")["observed"]
-    return seen[-1] if seen and seen[-1]["phase"] == "Prepare" else None
+def prepared(laminars, after=None):
+    """Waits for a Prepare, of a later epoch than `after`, at LaminarDB's followers."""
+
+    def seen():
+        latest = [laminar.ask("observed")["observed"][-1:] for laminar in laminars]
+        return latest[0] if all(is_new(rows, latest[0]) for rows in latest) else None
+
+    def is_new(rows, wanted):
+        is_prepare = rows == wanted and rows and rows[0]["phase"] == "Prepare"
+        return is_prepare and (after is None or rows[0]["epoch"] > after["epoch"])
+
+    return eventually("Prepare", seen)[0]
+
+
+def ids(record):
+    """As `fanout` takes them: an announcement's, or those `weft barrier` prints."""
+    return f"{record['checkpoint_id']} {record['epoch']}"
+
+
+def an_abort_lets_the_parked_flow(world):
+    """LaminarDB's barrier is missing: the abort says so, and nothing is held"""
+    weft, recv, (early, late) = with_two_senders(world, {**QUICK, **PATIENT})
+    barrier = world.barrier(weft)
+    order = prepared((early, late))
+    early.ask(f"fanout {ids(order)} 0 1")
+    early.ask("send-batch 1 5 3")
+    aborted = barrier.result()
+    expect("outcome", aborted["outcome"], "aborted")
+    expect("whom it was lost to", aborted["missing"], ["2002"])
+    why = aborted["reason"]
+    check(f"what is lacking: {why}", "barrier of node 2002" in why)
+    expect("what was parked", recv.record()[:2], (2001, 5))
+
+    late.ask(f"fanout {ids(order)} 0 1")  # of no use any more
+    late.ask("send-batch 1 6 3")
+    expect("what comes behind it", recv.record()[:2], (2002, 6))
+    barrier = world.barrier(weft)
+    order = prepared((early, late), after=order)
+    for laminar in (early, late):
+        laminar.ask(f"fanout {ids(order)} 0 1")
+    expect("the next", barrier.result()["outcome"], "committed")
 
 
 def our_barrier_is_behind_our_data(world):
@@ -315,8 +364,8 @@ def our_barrier_is_behind_our_data(world):
         eventually("the data", lambda: received(laminar) == wanted)
         done = world.barrier(weft).result()
         expect("outcome", done["outcome"], "committed")
-        ids = int(done["checkpoint_id"]), int(done["epoch"])
-        wanted.append(barrier_row(1, *ids, 0))
+        numbers = int(done["checkpoint_id"]), int(done["epoch"])
+        wanted.append(barrier_row(1, *numbers, 0))
         eventually("the barrier", lambda: received(laminar) == wanted)
     expect("exit code of weft send", send.end(), 0)
 
@@ -331,5 +380,6 @@ STORIES = [
     an_older_life_does_not_count,
     a_weft_leader_restarts,
     the_cut_is_behind_what_came_before,
+    an_abort_lets_the_parked_flow,
     our_barrier_is_behind_our_data,
 ]

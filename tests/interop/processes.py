@@ -234,15 +234,23 @@ class Barrier:
 
 
 class RawRecv:
-    """A running `weft recv laminar --raw`."""
+    """A running `weft recv laminar --raw --marks`."""
 
     def __init__(self, weft):
         self.unread = b""
-        self.process = subprocess.Popen(
-            [weft.program, "recv", "laminar", "--raw", "-S", str(weft.socket)],
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
+        self.log = weft.socket.parent / f"recv-at-{weft.id}.log"
+        words = ["recv", "laminar", "--raw", "--marks"]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [weft.program, *words, "-S", str(weft.socket)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+            )
+
+    def has_said(self, sentence):
+        """On standard error, as a line of its own."""
+        return f"weft: {sentence}" in self.log.read_text().splitlines()
 
     def record(self):
         """The next record: peer, vnode and the bytes."""
