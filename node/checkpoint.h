@@ -40,8 +40,9 @@
  * starts and commits nothing.
  *
  * Sleep. A node whose own round came far too late asks the others whether they
- * have buried it, and until one has said no it answers no Prepare (and hands
- * nothing to sinks). If one says yes it joins anew.
+ * have buried it, and until one that did not sleep has said no (or all of them
+ * turn out to ask the same) it answers no Prepare, and hands nothing to sinks.
+ * If one says yes it joins anew.
  *
  * A core: facts in, actions out, no clock; the node carries the texts. Times are
  * microseconds on the caller's monotonic clock, for the ledger's sake. Memory:
@@ -106,6 +107,8 @@ struct checkpoint_peer {
     bool has_asked; /* for a checkpoint that has not begun yet */
     uint64_t token; /* its latest request */
     uint64_t told; /* the epoch that answers it: it hears of the outcome */
+
+    bool slept_too; /* it asks the same while we are in doubt */
 };
 
 /* The attempt that we lead:
@@ -300,8 +303,8 @@ void checkpoint_member_gone(struct checkpoint *c, uint64_t now_us, uint64_t id);
 void checkpoint_rotate(struct checkpoint *c, uint64_t now_us,
         const struct bytes *stages, size_t count);
 
-/* Our own sinks of these stages, for our acks; copied. A draining node has
- * none. */
+/* Our own sinks, one of a stage at the most, numbered from 1; copied. Our acks
+ * name those of the stages that are placed anew; a draining node has none. */
 void checkpoint_sinks(
         struct checkpoint *c, const struct control_sink *sinks, size_t count);
 

@@ -220,5 +220,5 @@ bool checkpoint_drain_wants(const struct checkpoint *c);
 void checkpoint_sleep_answered(struct checkpoint *c, uint64_t now_us,
         const struct control_request *request);
 void checkpoint_sleep_tick(struct checkpoint *c, uint64_t now_us);
-void checkpoint_answer_awake(struct checkpoint *c, uint64_t from,
+void checkpoint_answer_awake(struct checkpoint *c, struct checkpoint_peer *peer,
         const struct control_request *request);

@@ -343,7 +343,7 @@ static void take(struct checkpoint *c, uint64_t now_us,
         }
         break;
     case CONTROL_WHY_AWAKE:
-        checkpoint_answer_awake(c, peer->facts.id, request);
+        checkpoint_answer_awake(c, peer, request);
         break;
     case CONTROL_WHY_ALIVE:
     case CONTROL_WHY_BURIED:

@@ -9,15 +9,22 @@ void checkpoint_slept(struct checkpoint *c, uint64_t now_us)
                 reason, "node %" PRIu64 " was away", c->options.id);
         checkpoint_lead_abort(c, now_us, reason, &c->options.id, 1);
     }
+    for (size_t i = 0; i < c->peers_count && !c->is_in_doubt; i++) {
+        c->peers[i].slept_too = false;
+    }
     c->is_in_doubt = true;
     c->awake_due_us = now_us;
     checkpoint_advance(c, now_us);
 }
 
-static bool has_others(const struct checkpoint *c)
+/* Is there anybody who can say whether we were buried? Who slept as well cannot,
+ * and when all did, there was nobody to bury anyone. */
+static bool has_witnesses(const struct checkpoint *c)
 {
     for (size_t i = 0; i < c->peers_count; i++) {
-        if (c->peers[i].facts.live && c->peers[i].facts.speaks_weft) {
+        const struct checkpoint_peer *peer = &c->peers[i];
+
+        if (peer->facts.live && peer->facts.speaks_weft && !peer->slept_too) {
             return true;
         }
     }
@@ -40,7 +47,7 @@ void checkpoint_sleep_tick(struct checkpoint *c, uint64_t now_us)
     if (!c->is_in_doubt) {
         return;
     }
-    if (!has_others(c)) {
+    if (!has_witnesses(c)) {
         confirm(c, now_us);
     } else if (now_us >= c->awake_due_us) {
         checkpoint_send_all(c, &awake);
@@ -82,12 +89,18 @@ static bool was_convicted(
     return false;
 }
 
-void checkpoint_answer_awake(struct checkpoint *c, uint64_t from,
+/* Whom we have buried hears so in any case. But that we have not says little
+ * while we do not know what happened when we slept ourselves. */
+void checkpoint_answer_awake(struct checkpoint *c, struct checkpoint_peer *peer,
         const struct control_request *request)
 {
-    bool is_buried = was_convicted(c, from, request->generation);
+    bool is_buried = was_convicted(c, peer->facts.id, request->generation);
 
-    checkpoint_send_request(c, from,
+    if (!is_buried && c->is_in_doubt) {
+        peer->slept_too = request->generation == peer->facts.generation;
+        return;
+    }
+    checkpoint_send_request(c, peer->facts.id,
             &(struct control_request){
                     .why = is_buried ? CONTROL_WHY_BURIED : CONTROL_WHY_ALIVE,
                     .generation = request->generation});
