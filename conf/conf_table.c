@@ -23,7 +23,7 @@ const struct conf_setting conf_table[CONF_SETTINGS] = {
     {"node", "name", CONF_TEXT, AT(node.name), 0, CONF_NAME_BYTES - 1, "", "alpha",
      "A name for people; empty: the host name."},
     {"node", "data_dir", CONF_TEXT, AT(node.data_dir), 0, CONF_DIR_BYTES - 1, "", "/var/lib/weft",
-     "The directory in which the node keeps its id and generation; empty: in memory only."},
+     "The directory in which the node keeps its id, its generation and what became of the latest checkpoints; empty: in memory only."},
     {"node", "socket", CONF_TEXT, AT(node.socket), 0, CONF_SOCKET_BYTES - 1, "", "/run/weft/weft.sock",
      "The local socket through which programs reach this node; empty: /run/weft/weft.sock for root, else weft.sock in XDG_RUNTIME_DIR or in /tmp/weft-UID."},
 
