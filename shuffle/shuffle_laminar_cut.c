@@ -93,14 +93,20 @@ static bool is_of(
            link->epoch == cut->epoch;
 }
 
-static bool is_committed(const struct shuffle_streams *st,
+/* A barrier of that number is of no use any more. An aborted number may be used
+ * again by a LaminarDB leader, and then it is not the cut's own number. */
+static bool is_over(const struct shuffle_streams *st,
         const struct shuffle_wire_barrier *barrier)
 {
-    for (size_t i = 0; i < SHUFFLE_CUT_DECIDED_MAX; i++) {
-        const struct shuffle_cut_over *over = &st->cuts.over[i];
+    const struct shuffle_cuts *cuts = &st->cuts;
 
-        if (over->is_committed && over->announced == barrier->checkpoint &&
-                over->epoch == barrier->epoch) {
+    for (size_t i = 0; i < SHUFFLE_CUT_DECIDED_MAX && i < cuts->over_count;
+            i++) {
+        const struct shuffle_cut_over *over = &cuts->over[i];
+
+        if (over->announced == barrier->checkpoint &&
+                over->epoch == barrier->epoch &&
+                (over->is_committed || over->checkpoint == over->announced)) {
             return true;
         }
     }
@@ -116,7 +122,7 @@ void shuffle_laminar_barrier(struct shuffle_streams *st, uint32_t link,
                   barrier->epoch == cut->epoch;
     struct shuffle_laminar_link *from;
 
-    if (is_committed(st, barrier) ||
+    if (is_over(st, barrier) ||
             (is_now && cut->phase != SHUFFLE_PHASE_ALIGNING)) {
         return; /* late */
     }

@@ -1,6 +1,8 @@
 """Checkpoints of Weft and LaminarDB nodes together: either of them leads, the
 other follows, and their barriers stand in each other's streams."""
 
+import time
+
 from peer_stories import barrier_row, data_row, phases_seen
 from processes import INTERVAL_MS, check, eventually, expect
 from shuffle_stories import received
@@ -343,7 +345,9 @@ def an_abort_lets_the_parked_flow(world):
 
     late.ask(f"fanout {ids(order)} 0 1")  # of no use any more
     late.ask("send-batch 1 6 3")
+    since = time.monotonic()
     expect("what comes behind it", recv.record()[:2], (2002, 6))
+    check("it is not parked until a timeout", time.monotonic() - since < 0.8)
     barrier = world.barrier(weft)
     order = prepared((early, late), after=order)
     for laminar in (early, late):
