@@ -190,6 +190,16 @@ static struct json_object *suspended_of(const struct node *n)
     return array;
 }
 
+static struct json_object *dropped_of(const struct node *n)
+{
+    struct json_object *object = json_object_new_object();
+
+    report_add_number(object, "record", n->control_refused);
+    report_add_number(object, "contradicting", n->checkpoint.contradictions);
+    report_add_number(object, "unannounced", n->streams.cuts.let_go);
+    return object;
+}
+
 struct json_object *report_checkpoint(const struct node *n)
 {
     struct control_watermark watermark =
@@ -201,6 +211,7 @@ struct json_object *report_checkpoint(const struct node *n)
     report_add(object, "watermark_ms",
             watermark.is_set ? json_object_new_int64(watermark.ms) : NULL);
     report_add(object, "suspended", suspended_of(n));
+    report_add(object, "dropped", dropped_of(n));
     return object;
 }
 

@@ -184,22 +184,12 @@ static struct json_object *loop_info(const struct node *n)
     return object;
 }
 
-/* The lowest live, active id; null while there is none. */
+/* null while nobody is active. */
 static struct json_object *leader_of(const struct node *n)
 {
-    struct kv_cursor cursor = {.place = 0};
-    struct kv_found found;
-    uint64_t leader = UINT64_MAX;
-    bool has_leader = false;
+    uint64_t leader = checkpoint_leader(&n->checkpoint);
 
-    while (kv_scan(&n->kv, bytes_text("node:state"), &cursor, &found)) {
-        if (bytes_equal_text(found.value, "active") &&
-                found.node_id <= leader) {
-            leader = found.node_id;
-            has_leader = true;
-        }
-    }
-    return has_leader ? report_digits(leader) : NULL;
+    return leader == 0 ? NULL : report_digits(leader);
 }
 
 char *report_info(const struct node *n)

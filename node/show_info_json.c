@@ -202,6 +202,7 @@ static void show_checkpoint(struct json_object *checkpoint, FILE *out)
         (void)fputs("the first one is running\n", out);
     }
     show_suspended(answer_field(checkpoint, "suspended"), out);
+    show_dropped(checkpoint, out);
 }
 
 static void cell(struct columns *c, struct bytes text)
