@@ -9,9 +9,9 @@ from processes import check, eventually, expect
 LAMINAR = 2001
 
 
-def meet(world):
+def meet(world, settings=None):
     """A Weft and a LaminarDB node that know each other, and no connection."""
-    weft = world.weft(1)
+    weft = world.weft(1, settings=settings)
     laminar = world.laminar(LAMINAR, seed=weft.gossip_addr)
     eventually("ready", weft.is_ready)
     eventually("LaminarDB is known", lambda: shuffle_addr_of(weft, LAMINAR))
@@ -107,7 +107,8 @@ def send_raw(weft, vnode, arrow):
 
 def a_barrier_from_laminar(world):
     """a barrier fanned out by LaminarDB reaches two Wefts among the data"""
-    weft, laminar = meet(world)
+    # nobody announces it, so what is behind it waits for that long
+    weft, laminar = meet(world, settings={"checkpoint.align_timeout": "300ms"})
     other = world.weft(2, seeds=[weft.gossip_addr])
     recv = world.raw_recv(weft)
     for node_id in (1, 2):
