@@ -285,8 +285,10 @@ static void begin_writing(struct shuffle_streams *st)
     shuffle_cut_say(st, SHUFFLE_CUT_ALIGNED, 0, "");
     for (struct shuffle_sink *sink = shuffle_stage_next_sink(st, NULL);
             sink != NULL; sink = shuffle_stage_next_sink(st, sink->stage)) {
-        sink->cut = sink->is_marked ? SHUFFLE_SINK_CUT_TOLD
-                                    : SHUFFLE_SINK_CUT_PENDING;
+        sink->cut = SHUFFLE_SINK_CUT_PENDING;
+        if (sink->is_marked) {
+            shuffle_cut_pass(st, sink);
+        }
     }
     shuffle_laminar_cut_aligned(st);
 }

@@ -31,12 +31,8 @@ static void refuse(struct shuffle_streams *st, struct shuffle_instream *in,
             in->source.number, in->source.node,
             shuffle_count_text(mark->next, said), in->stage,
             shuffle_count_text(found, have), what);
-    if (in->link != 0) {
-        shuffle_send_fail(st, in->link, in->number, in->taken_records,
-                SHUFFLE_FAIL_NODE_LOST, text);
-    }
     shuffle_cut_break(st, mark->checkpoint, in->source.node, text);
-    shuffle_instream_lose(st, in);
+    shuffle_instream_give_up(st, in, text);
 }
 
 /* False: it cannot be, and the stream has failed. */
@@ -101,12 +97,26 @@ void shuffle_cut_stream_marked(struct shuffle_streams *st,
     }
 }
 
+/* All that it brought is written: its DONE is on its way. */
+static bool is_done(const struct shuffle_streams *st, uint64_t peer,
+        const struct shuffle_wire_mark *mark)
+{
+    const struct shuffle_instream *in = st->ended;
+
+    while (in != NULL &&
+            !(in->source.node == peer && in->number == mark->stream)) {
+        in = in->next;
+    }
+    return in != NULL && in->state == SHUFFLE_IN_DONE &&
+           mark->next <= in->taken_records;
+}
+
 void shuffle_cut_stray_mark(struct shuffle_streams *st, uint64_t peer,
         const struct shuffle_wire_mark *mark)
 {
     char text[SHUFFLE_CUT_TEXT_BYTES];
 
-    if (mark->next == 0 ||
+    if (mark->next == 0 || is_done(st, peer, mark) ||
             (is_now(st, mark->checkpoint) &&
                     st->cuts.now.phase != SHUFFLE_PHASE_ALIGNING)) {
         return; /* it counts nothing, or nothing that was before the cut */
@@ -203,6 +213,16 @@ static bool are_delivered(
     return true;
 }
 
+void shuffle_cut_pass(
+        const struct shuffle_streams *st, struct shuffle_sink *sink)
+{
+    sink->cut = SHUFFLE_SINK_CUT_TOLD;
+    for (struct shuffle_instream *in = sink->streams; in != NULL;
+            in = in->next) {
+        shuffle_marks_remove(&in->marks, st->cuts.now.checkpoint);
+    }
+}
+
 bool shuffle_cut_tell_sink(
         struct shuffle_streams *st, struct shuffle_sink *sink)
 {
@@ -215,14 +235,10 @@ bool shuffle_cut_tell_sink(
             shuffle_echoes_is_full(&sink->echoes) || !are_delivered(st, sink)) {
         return false;
     }
-    sink->cut = SHUFFLE_SINK_CUT_TOLD;
     shuffle_tell_mark(st, sink->client, &mark);
     shuffle_echoes_add(&sink->echoes, &mark);
     shuffle_told_add(&sink->told, mark.checkpoint);
-    for (struct shuffle_instream *in = sink->streams; in != NULL;
-            in = in->next) {
-        shuffle_marks_remove(&in->marks, mark.checkpoint);
-    }
+    shuffle_cut_pass(st, sink);
     return true;
 }
 

@@ -11,11 +11,16 @@
 
 /* ---- those that it is not for ---- */
 
-/* A stream that is in its source's placement, and has been read for. */
+/* Of a stream whose end is marked the sink's node knows all there is to know,
+ * unless it has lost it meanwhile: then a mark there tells of it. */
 static bool is_cut(const struct shuffle_outstream *out)
 {
-    return out->was_open && !out->is_leaving &&
-           out->source->state == SHUFFLE_SOURCE_RUNNING;
+    bool has_end =
+            out->is_leaving || out->source->state == SHUFFLE_SOURCE_DRAINING;
+    bool is_confirmed = out->taken_records == out->cut_next;
+
+    return out->was_open && out->state != SHUFFLE_OUT_DONE &&
+           !(has_end && is_confirmed);
 }
 
 /* Of each stream, the records that were read from the program so far. Those
@@ -54,7 +59,8 @@ static void shed_streams(struct shuffle_streams *st)
                 in = in->next) {
             if (in->state == SHUFFLE_IN_OPEN &&
                     !shuffle_cut_lists(st, in->source.node)) {
-                shuffle_instream_lose(st, in);
+                shuffle_instream_give_up(
+                        st, in, "its node has no part in a checkpoint");
             }
         }
     }

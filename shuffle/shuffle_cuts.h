@@ -221,6 +221,10 @@ bool shuffle_cut_is_aligned(
 bool shuffle_cut_tell_sink(
         struct shuffle_streams *st, struct shuffle_sink *sink);
 
+/* All before it is delivered, and what is parked may follow. */
+void shuffle_cut_pass(
+        const struct shuffle_streams *st, struct shuffle_sink *sink);
+
 /* The program's echo. False: not what it has to say. */
 bool shuffle_cut_echoed(struct shuffle_streams *st, struct shuffle_sink *sink,
         struct bytes payload);

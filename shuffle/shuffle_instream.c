@@ -243,6 +243,16 @@ void shuffle_instream_lose(
     }
 }
 
+void shuffle_instream_give_up(struct shuffle_streams *st,
+        struct shuffle_instream *in, const char *text)
+{
+    if (in->link != 0) {
+        shuffle_send_fail(st, in->link, in->number, in->taken_records,
+                SHUFFLE_FAIL_NODE_LOST, text);
+    }
+    shuffle_instream_lose(st, in);
+}
+
 /* Without a connection a conviction ends it at once; with one, which may only
  * look alive, once the node has been silent as well. Of a node that gossip has
  * forgotten, the connection knows more than we. */
@@ -271,7 +281,8 @@ void shuffle_instream_judge(
         return;
     }
     if (is_restarted || is_beyond_hope(st, in)) {
-        shuffle_instream_lose(st, in);
+        shuffle_instream_give_up(
+                st, in, shuffle_fail_text(SHUFFLE_FAIL_NODE_LOST));
         return;
     }
     shuffle_streams_arm(st, in->until_ms);

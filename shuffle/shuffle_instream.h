@@ -118,6 +118,11 @@ void shuffle_instream_judge(
 void shuffle_instream_lose(
         struct shuffle_streams *st, struct shuffle_instream *in);
 
+/* The same, and its node hears so if it hears anything: it may be well, or wake
+ * up, and then need not wait for us. */
+void shuffle_instream_give_up(struct shuffle_streams *st,
+        struct shuffle_instream *in, const char *text);
+
 /* Tells the source how it ended, and from then on only remembers it; its sink
  * has let go of it. */
 void shuffle_instream_end(struct shuffle_streams *st,

@@ -2,8 +2,9 @@
  *
  * The harness plays everything around the streams core: the pool (connections
  * that come up, break and lose what was on them), the gossip (what each node
- * publishes reaches the others when a test says so), and the local programs (a
- * sender with numbered records, a receiver with a pace). It holds the core to
+ * publishes reaches the others when a test says so), the local programs (a
+ * sender with numbered records, a receiver with a pace, which echoes its MARKs),
+ * and the checkpoints' leader as far as streams see it. It holds the core to
  * its contract while it goes: no stream sends beyond its credit, no program
  * gets a record twice or out of order, and every core passes its own check
  * after every step. */
@@ -17,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/error.h"
 #include "base/hash.h"
 #include "shuffle/shuffle_record.h"
 #include "shuffle/shuffle_streams.h"
@@ -31,6 +33,9 @@ enum {
     H_MAX_FRAME = 1 << 20,
     H_CLIENT_LIMIT = 256 << 10,
     H_STREAMS_MAX = 4096,
+    H_MARKS_MAX = 512,
+    H_BARRIERS_MAX = 64,
+    H_STAGES_MAX = 4,
 };
 
 struct h_frame {
@@ -57,6 +62,7 @@ struct h_link {
     struct h_queue urgent;
     struct h_queue ordered;
     struct h_queue back;
+    struct h_queue pending; /* Barriers, until it is up */
 };
 
 struct h_credit {
@@ -71,6 +77,25 @@ struct h_place {
     uint8_t packed[H_NODES_MAX * SHUFFLE_SINK_BYTES];
 };
 
+/* What a cut has come to at a node; of the latest one that was begun. */
+struct h_cut {
+    uint64_t checkpoint;
+    uint64_t begun_ms;
+    uint64_t aligned_ms; /* 0 = it is not */
+    bool is_marked;
+    bool is_written;
+    bool has_failed;
+    uint64_t failed_by;
+    char text[SHUFFLE_CUT_TEXT_BYTES];
+};
+
+/* What the pool has to say of a Barrier yet. */
+struct h_sent {
+    uint64_t peer;
+    uint64_t checkpoint;
+    int code;
+};
+
 struct h_node {
     bool alive;
     bool live; /* as the others' detectors have it */
@@ -83,6 +108,22 @@ struct h_node {
     size_t places_count;
     struct h_credit credits[H_STREAMS_MAX]; /* by outgoing stream */
     size_t queued_bytes; /* of DATA, on all links from here */
+    struct h_cut cut;
+    struct h_sent sent[H_BARRIERS_MAX];
+    size_t sent_count;
+    unsigned barriers; /* that were asked for, ever */
+};
+
+/* A MARK as a program got it. */
+struct h_mark {
+    uint64_t checkpoint;
+    uint64_t next;
+};
+
+/* Where a record came out. */
+struct h_place_out {
+    uint32_t sink; /* 1 + the client; 0 = nowhere yet */
+    uint32_t index; /* among all that it got */
 };
 
 struct h_client {
@@ -102,6 +143,15 @@ struct h_client {
     bool done;
     bool closed; /* by the node */
     bool marked; /* got MARK DRAIN */
+    uint64_t attached_ms;
+    uint64_t closed_ms;
+    struct h_mark marks[H_MARKS_MAX]; /* of cuts */
+    size_t marks_count;
+    size_t echoed; /* of them */
+    bool is_mute; /* it echoes nothing */
+    unsigned outcomes[4]; /* by code */
+    struct h_mark outcome; /* the latest: `next` is its code */
+    char outcome_text[128];
 
     /* A source. */
     uint32_t source_number; /* the node's own for it */
@@ -138,6 +188,7 @@ struct harness {
     struct h_link links[H_NODES_MAX][H_NODES_MAX];
     struct h_client clients[H_CLIENTS_MAX];
     uint8_t *seen[H_CLIENTS_MAX]; /* of each source, how often each came */
+    struct h_place_out *out[H_CLIENTS_MAX]; /* and where */
 };
 
 /* ---- queues ---- */
@@ -212,6 +263,8 @@ static inline void h_start(struct harness *h, size_t n)
     options.budget = &node->budget;
     options.seed = prng_u64(&h->prng);
     node->places_count = 0;
+    node->cut = (struct h_cut){0};
+    node->sent_count = 0;
     memset(node->credits, 0, sizeof(node->credits));
     shuffle_streams_init(&node->st, &options, h->now_ms);
 }
@@ -238,6 +291,7 @@ static inline void h_link_gone(struct harness *h, size_t from, size_t to)
     h_clear(&link->urgent);
     h_clear(&link->ordered);
     h_clear(&link->back);
+    h_clear(&link->pending);
     if (!link->up) {
         return;
     }
@@ -279,6 +333,7 @@ static inline void h_end(struct harness *h)
     }
     for (size_t i = 0; i < H_CLIENTS_MAX; i++) {
         free(h->seen[i]);
+        free(h->out[i]);
     }
     free(h);
 }
@@ -371,6 +426,7 @@ static inline size_t h_attach(struct harness *h, size_t node, uint8_t role,
             .number = (uint32_t)c + 1,
             .format = format,
             .state = -1,
+            .attached_ms = h->now_ms,
             .pace = SIZE_MAX};
     (void)snprintf(client->stage, sizeof(client->stage), "%s", stage);
     shuffle_streams_attach(
@@ -422,7 +478,9 @@ static inline size_t h_send(struct harness *h, size_t node, const char *stage,
     h->clients[c].total = total;
     h->clients[c].record_bytes = 32;
     h->seen[c] = calloc(total + 1, 1);
+    h->out[c] = calloc(total + 1, sizeof(*h->out[c]));
     assert_non_null(h->seen[c]);
+    assert_non_null(h->out[c]);
     return c;
 }
 
@@ -433,6 +491,7 @@ static inline void h_leave(struct harness *h, size_t c)
 
     if (client->attached) {
         client->attached = false;
+        client->closed_ms = h->now_ms;
         shuffle_streams_client_gone(
                 &h->nodes[client->node].st, h->now_ms, client->number);
     }
@@ -523,6 +582,24 @@ static inline void h_send_some(struct harness *h, struct h_client *client)
     }
 }
 
+/* What has been written by now may be echoed. */
+static inline void h_echo_some(struct harness *h, struct h_client *client)
+{
+    while (client->attached && !client->is_mute &&
+            client->echoed < client->marks_count &&
+            client->marks[client->echoed].next <= client->confirmed) {
+        const struct h_mark *told = &client->marks[client->echoed++];
+        const struct shuffle_wire_mark mark = {.next = told->next,
+                .checkpoint = told->checkpoint,
+                .epoch = told->checkpoint >> 32};
+        uint8_t payload[64];
+        struct writer w = writer_of(payload, sizeof(payload));
+
+        shuffle_wire_encode_mark(&w, &mark);
+        h_client_frame(h, client, SHUFFLE_TAG_MARK, writer_bytes(&w));
+    }
+}
+
 static inline void h_take_some(struct harness *h, struct h_client *client)
 {
     uint64_t before = client->confirmed;
@@ -548,8 +625,9 @@ static inline void h_take_some(struct harness *h, struct h_client *client)
         }
         h_confirm(h, client);
     }
+    h_echo_some(h, client);
     if (client->marked && client->confirmed == client->received &&
-            !client->done) {
+            !client->done && client->echoed == client->marks_count) {
         const struct shuffle_wire_done done = {0, client->confirmed};
         uint8_t payload[64];
         struct writer w = writer_of(payload, sizeof(payload));
@@ -561,8 +639,8 @@ static inline void h_take_some(struct harness *h, struct h_client *client)
 }
 
 /* A record has come out: once, and behind all earlier ones of its source. */
-static inline void h_record(
-        struct harness *h, struct h_client *client, struct bytes body)
+static inline void h_record(struct harness *h, struct h_client *client,
+        struct bytes body, size_t at)
 {
     char text[64] = {0};
     unsigned source;
@@ -576,6 +654,10 @@ static inline void h_record(
     assert_string_equal(h->clients[c].stage, client->stage);
     assert_int_equal(h->seen[c][number], 0);
     h->seen[c][number] = 1;
+    if (h->out[c] != NULL) {
+        h->out[c][number] = (struct h_place_out){
+                client->number, (uint32_t)(client->received + at)};
+    }
     assert_true(number >= client->next[c]);
     client->next[c] = number + 1;
     client->from[c]++;
@@ -597,7 +679,7 @@ static inline void h_client_data(
     records = shuffle_records_of(
             data.records, client->format, SHUFFLE_RECORD_MAX);
     while (shuffle_records_next(&records, &record)) {
-        h_record(h, client, record.body);
+        h_record(h, client, record.body, count);
         count++;
     }
     assert_false(records.failed);
@@ -627,6 +709,28 @@ static inline void h_lost(
     client->lost++;
 }
 
+static inline void h_client_mark(
+        struct h_client *client, const struct shuffle_wire_mark *mark)
+{
+    assert_int_equal(mark->stream, 0);
+    if (mark->flags == SHUFFLE_FLAG_DRAIN) {
+        assert_int_equal(mark->next, client->received);
+        client->marked = true;
+        return;
+    }
+    assert_int_equal(mark->flags, 0);
+    assert_int_equal(mark->epoch, mark->checkpoint >> 32);
+    assert_true(client->marks_count < H_MARKS_MAX);
+    if (client->is_sink) {
+        assert_false(client->marked);
+        assert_int_equal(mark->next, client->received);
+    } else {
+        assert_true(mark->next <= client->sent);
+    }
+    client->marks[client->marks_count++] =
+            (struct h_mark){mark->checkpoint, mark->next};
+}
+
 static inline void h_client_got(struct harness *h, struct h_client *client,
         uint8_t tag, struct bytes payload)
 {
@@ -634,6 +738,7 @@ static inline void h_client_got(struct harness *h, struct h_client *client,
     struct shuffle_wire_fail fail;
     struct shuffle_wire_mark mark;
     struct shuffle_wire_done done;
+    struct shuffle_wire_outcome outcome;
 
     assert_false(client->closed);
     switch (tag) {
@@ -659,8 +764,15 @@ static inline void h_client_got(struct harness *h, struct h_client *client,
         break;
     case SHUFFLE_TAG_MARK:
         assert_true(shuffle_wire_decode_mark(payload, &mark));
-        assert_int_equal(mark.next, client->received);
-        client->marked = true;
+        h_client_mark(client, &mark);
+        break;
+    case SHUFFLE_TAG_OUTCOME:
+        assert_true(shuffle_wire_decode_outcome(payload, &outcome));
+        client->outcomes[outcome.code]++;
+        client->outcome = (struct h_mark){outcome.checkpoint, outcome.code};
+        (void)snprintf(client->outcome_text, sizeof(client->outcome_text),
+                "%.*s", (int)outcome.text.size,
+                outcome.text.size == 0 ? "" : (const char *)outcome.text.data);
         break;
     case SHUFFLE_TAG_DONE:
         assert_true(shuffle_wire_decode_done(payload, &done));
@@ -739,6 +851,90 @@ static inline void h_post(
     }
 }
 
+static inline void h_say_sent(
+        struct h_node *node, uint64_t peer, uint64_t checkpoint, int code)
+{
+    assert_true(node->sent_count < H_BARRIERS_MAX);
+    node->sent[node->sent_count++] = (struct h_sent){peer, checkpoint, code};
+}
+
+/* On a link that is up, in the lane of MARK; else when it comes up. */
+static inline void h_send_barriers(
+        struct harness *h, size_t n, const struct shuffle_streams_action *a)
+{
+    uint8_t payload[SHUFFLE_BARRIER_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_barrier(&w, &a->barrier);
+    assert_int_equal(a->payload.size % sizeof(uint64_t), 0);
+    for (size_t i = 0; i < a->payload.size; i += sizeof(uint64_t)) {
+        struct h_link *link;
+        uint64_t peer;
+
+        memcpy(&peer, a->payload.data + i, sizeof(peer));
+        assert_true(peer >= 1 && peer <= h->nodes_count);
+        link = &h->links[n][peer - 1];
+        h->nodes[n].barriers++;
+        if (link->up) {
+            h_push(&link->urgent, SHUFFLE_TAG_BARRIER, writer_bytes(&w), NULL);
+            h_say_sent(&h->nodes[n], peer, a->barrier.checkpoint, 0);
+        } else {
+            h_push(&link->pending, SHUFFLE_TAG_BARRIER, writer_bytes(&w), NULL);
+            link->wanted = true;
+        }
+    }
+}
+
+/* What waited for the link is on it now, or has failed with the attempt. */
+static inline void h_settle_barriers(
+        struct harness *h, size_t from, size_t to, int code)
+{
+    struct h_link *link = &h->links[from][to];
+
+    while (link->pending.head != NULL) {
+        struct h_frame *f = h_pop(&link->pending);
+        struct shuffle_wire_barrier barrier;
+
+        assert_true(shuffle_wire_decode_barrier(h_payload(f), &barrier));
+        h_say_sent(&h->nodes[from], to + 1, barrier.checkpoint, code);
+        if (code == 0) {
+            h_push(&link->urgent, SHUFFLE_TAG_BARRIER, h_payload(f), NULL);
+        }
+        h_free(f);
+    }
+}
+
+/* Each once, and in their order. */
+static inline void h_note_cut(struct harness *h, struct h_node *node,
+        const struct shuffle_streams_action *a)
+{
+    struct h_cut *cut = &node->cut;
+
+    assert_int_equal(a->barrier.checkpoint, cut->checkpoint);
+    assert_false(cut->has_failed || cut->is_written);
+    switch (a->event) {
+    case SHUFFLE_CUT_MARKED:
+        assert_true(!cut->is_marked && cut->aligned_ms == 0);
+        cut->is_marked = true;
+        break;
+    case SHUFFLE_CUT_ALIGNED:
+        assert_true(cut->is_marked && cut->aligned_ms == 0);
+        cut->aligned_ms = h->now_ms;
+        break;
+    case SHUFFLE_CUT_WRITTEN:
+        assert_true(cut->aligned_ms != 0);
+        cut->is_written = true;
+        break;
+    case SHUFFLE_CUT_FAILED:
+        cut->has_failed = true;
+        cut->failed_by = a->peer;
+        assert_int_equal(a->text.data[a->text.size], 0);
+        (void)snprintf(
+                cut->text, sizeof(cut->text), "%s", (const char *)a->text.data);
+        break;
+    }
+}
+
 static inline void h_act(
         struct harness *h, size_t n, const struct shuffle_streams_action *a)
 {
@@ -788,8 +984,12 @@ static inline void h_act(
     case SHUFFLE_STREAMS_LAMINAR_FLUSH:
     case SHUFFLE_STREAMS_LAMINAR_PAUSE:
     case SHUFFLE_STREAMS_LINK_HOLD:
+        break;
     case SHUFFLE_STREAMS_BARRIER:
+        h_send_barriers(h, n, a);
+        break;
     case SHUFFLE_STREAMS_CUT:
+        h_note_cut(h, &h->nodes[n], a);
         break;
     }
 }
@@ -801,6 +1001,13 @@ static inline void h_drain(struct harness *h, size_t n)
     while (h->nodes[n].alive &&
             shuffle_streams_next(&h->nodes[n].st, &action)) {
         h_act(h, n, &action);
+    }
+    while (h->nodes[n].alive && h->nodes[n].sent_count > 0) {
+        struct h_sent sent = h->nodes[n].sent[--h->nodes[n].sent_count];
+
+        shuffle_streams_barrier_sent(&h->nodes[n].st, h->now_ms, sent.peer,
+                sent.checkpoint, sent.code, "connection refused");
+        h_drain(h, n);
     }
     if (h->nodes[n].alive) {
         shuffle_streams_check(&h->nodes[n].st);
@@ -824,6 +1031,8 @@ static inline void h_connect(struct harness *h, size_t from, size_t to)
     if (link->blocked || !h->nodes[to].alive) {
         shuffle_streams_unreachable(&h->nodes[from].st, h->now_ms,
                 h->nodes[to].id, "connection refused");
+        h_settle_barriers(h, from, to, ERR_IO);
+        h_drain(h, from);
         /* The pool tries on for as long as somebody wants it. */
         link->wanted = true;
         return;
@@ -836,6 +1045,8 @@ static inline void h_connect(struct harness *h, size_t from, size_t to)
     h_drain(h, to);
     shuffle_streams_link_up(&h->nodes[from].st, h->now_ms, link->out,
             h->nodes[to].id, h->nodes[to].generation, true);
+    h_drain(h, from);
+    h_settle_barriers(h, from, to, 0);
     h_drain(h, from);
 }
 
@@ -861,7 +1072,15 @@ static inline void h_arrive(
         assert_true(shuffle_wire_decode_grant(payload, &grant));
         h_earn(&h->nodes[from], grant.stream, grant.limit);
     }
-    if (back) {
+    if (f->tag == SHUFFLE_TAG_BARRIER) {
+        struct shuffle_wire_barrier barrier;
+
+        assert_true(shuffle_wire_decode_barrier(payload, &barrier));
+        shuffle_streams_barrier(&h->nodes[to].st, h->now_ms, link->in,
+                h->nodes[from].id, true, &barrier);
+        h_drain(h, to);
+        is_fine = true;
+    } else if (back) {
         is_fine = shuffle_streams_receive(&h->nodes[from].st, h->now_ms,
                 link->out, h->nodes[to].id, f->tag, payload);
         h_drain(h, from);
@@ -1004,4 +1223,214 @@ static inline uint64_t h_rows_confirmed(const struct h_client *client)
         count += client->rows[i].confirmed;
     }
     return count;
+}
+
+/* ---- cuts ---- */
+
+/* A number that tells its epoch, as leaders make them. */
+static inline uint64_t h_checkpoint(uint64_t epoch)
+{
+    return epoch << 32 | (epoch * 7 + 1);
+}
+
+/* Prepare reaches a node: the cut is for the nodes with a bit in `listed`. */
+static inline void h_begin(struct harness *h, size_t n, uint64_t epoch,
+        unsigned listed, const char *rotate)
+{
+    struct shuffle_cut_member members[H_NODES_MAX];
+    const struct bytes stages[] = {bytes_text(rotate == NULL ? "" : rotate)};
+    struct shuffle_cut_order order = {.checkpoint = h_checkpoint(epoch),
+            .announced = epoch,
+            .epoch = epoch,
+            .members = members,
+            .rotate = stages,
+            .rotate_count = rotate != NULL};
+
+    for (size_t i = 0; i < h->nodes_count; i++) {
+        if (i != n && (listed & (1U << i)) != 0) {
+            members[order.members_count++] =
+                    (struct shuffle_cut_member){h->nodes[i].id, true};
+        }
+    }
+    h->nodes[n].cut = (struct h_cut){
+            .checkpoint = order.checkpoint, .begun_ms = h->now_ms};
+    shuffle_streams_cut(&h->nodes[n].st, h->now_ms, &order);
+    h_drain(h, n);
+}
+
+static inline unsigned h_all(const struct harness *h)
+{
+    return (1U << h->nodes_count) - 1;
+}
+
+static inline void h_begin_all(
+        struct harness *h, uint64_t epoch, const char *rotate)
+{
+    for (size_t n = 0; n < h->nodes_count; n++) {
+        if (h->nodes[n].alive) {
+            h_begin(h, n, epoch, h_all(h), rotate);
+        }
+    }
+}
+
+/* A placement as Commit brings it. */
+struct h_next_place {
+    char stage[SHUFFLE_STAGE_MAX + 1];
+    uint64_t epoch;
+    size_t count;
+    uint8_t packed[H_NODES_MAX * SHUFFLE_SINK_BYTES];
+};
+
+/* The sinks of the stage on all nodes but those that drain. */
+static inline struct h_next_place h_gather(
+        const struct harness *h, const char *stage, uint64_t epoch)
+{
+    struct h_next_place place = {.epoch = epoch};
+    struct writer w = writer_of(place.packed, sizeof(place.packed));
+
+    (void)snprintf(place.stage, sizeof(place.stage), "%s", stage);
+    for (size_t n = 0; n < h->nodes_count; n++) {
+        const struct h_node *node = &h->nodes[n];
+        struct shuffle_sink_id id = {node->id, node->generation, 0};
+        struct bytes name;
+
+        for (size_t i = 0;
+                node->alive && node->st.drain_at_ms == 0 &&
+                shuffle_streams_sink_at(&node->st, i, &name, &id.number);
+                i++) {
+            if (bytes_equal_text(name, stage)) {
+                shuffle_wire_put_sink(&w, &id);
+                place.count++;
+            }
+        }
+    }
+    assert_false(w.failed);
+    return place;
+}
+
+/* The outcome reaches a node; with places or without (NULL). */
+static inline void h_decide(struct harness *h, size_t n, uint64_t epoch,
+        enum shuffle_outcome_code code, const struct h_next_place *place)
+{
+    struct shuffle_cut_place places[1];
+    struct shuffle_cut_outcome outcome = {.checkpoint = h_checkpoint(epoch),
+            .epoch = epoch,
+            .code = code,
+            .text = code == SHUFFLE_OUTCOME_ABORTED ? "node 9 is dead" : "",
+            .places = places};
+
+    if (place != NULL && place->count > 0) {
+        places[0].stage = bytes_text(place->stage);
+        places[0].sinks = (struct shuffle_wire_sinks){place->epoch,
+                bytes_of(place->packed, place->count * SHUFFLE_SINK_BYTES)};
+        outcome.places_count = 1;
+    }
+    shuffle_streams_outcome(&h->nodes[n].st, h->now_ms, &outcome);
+    h_drain(h, n);
+}
+
+static inline void h_decide_all(struct harness *h, uint64_t epoch,
+        enum shuffle_outcome_code code, const struct h_next_place *place)
+{
+    for (size_t n = 0; n < h->nodes_count; n++) {
+        if (h->nodes[n].alive) {
+            h_decide(h, n, epoch, code, place);
+        }
+    }
+}
+
+static inline bool h_is_written(const struct harness *h)
+{
+    for (size_t n = 0; n < h->nodes_count; n++) {
+        if (h->nodes[n].alive && !h->nodes[n].cut.is_written) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static inline bool h_has_failed(const struct harness *h)
+{
+    for (size_t n = 0; n < h->nodes_count; n++) {
+        if (h->nodes[n].alive && h->nodes[n].cut.has_failed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Runs until all have written, or one has failed. */
+static inline bool h_run_cut(struct harness *h, uint64_t most_ms)
+{
+    uint64_t since = h->now_ms;
+
+    while (!h_is_written(h) && !h_has_failed(h) &&
+            h->now_ms - since < most_ms) {
+        h_turn(h);
+        h->now_ms += H_STEP_MS;
+    }
+    return h_is_written(h);
+}
+
+/* The MARK of that cut that a program has got, or NULL. */
+static inline const struct h_mark *h_mark_of(
+        const struct h_client *client, uint64_t epoch)
+{
+    for (size_t i = 0; i < client->marks_count; i++) {
+        if (client->marks[i].checkpoint == h_checkpoint(epoch)) {
+            return &client->marks[i];
+        }
+    }
+    return NULL;
+}
+
+/* Did the record come out before its sink's MARK? A sink without one has ended
+ * before the cut, or come behind it. */
+static inline bool h_is_before(
+        const struct harness *h, const struct h_place_out *out, uint64_t epoch)
+{
+    const struct h_client *sink = &h->clients[out->sink - 1];
+    const struct h_mark *mark = h_mark_of(sink, epoch);
+
+    if (mark != NULL) {
+        return out->index < mark->next;
+    }
+    return sink->attached_ms <= h->nodes[sink->node].cut.aligned_ms;
+}
+
+/* Of every source, the sinks have written those records before the cut that its
+ * MARK has counted, and no other. All `listed` nodes have written it. */
+static inline void h_judge_cut(
+        const struct harness *h, uint64_t epoch, unsigned listed)
+{
+    for (size_t c = 0; c < h->clients_count; c++) {
+        const struct h_client *source = &h->clients[c];
+        const struct h_mark *mark = h_mark_of(source, epoch);
+
+        if (source->is_sink || h->out[c] == NULL ||
+                (listed & (1U << source->node)) == 0 ||
+                (mark == NULL && !source->attached)) {
+            continue;
+        }
+        for (uint64_t i = 0; i < source->total; i++) {
+            const struct h_place_out *out = &h->out[c][i];
+            bool is_counted = mark != NULL && i < mark->next;
+            bool is_before = out->sink != 0 && h_is_before(h, out, epoch);
+
+            if (out->sink != 0 &&
+                    (listed & (1U << h->clients[out->sink - 1].node)) == 0) {
+                continue; /* the cut does not know of that sink */
+            }
+
+            if (is_counted != is_before) {
+                print_message("epoch %llu: record %llu of client %zu on node "
+                              "%zu, marked at %lld, came out at %u of client "
+                              "%d\n",
+                        (unsigned long long)epoch, (unsigned long long)i, c,
+                        source->node, mark == NULL ? -1 : (long long)mark->next,
+                        out->index, (int)out->sink - 1);
+            }
+            assert_int_equal(is_counted, is_before);
+        }
+    }
 }
