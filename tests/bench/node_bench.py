@@ -8,38 +8,17 @@ Each figure stands beside a baseline of the same rounds: lines beside `cat` into
 the same reader, a first contact beside a second one.
 """
 
-import argparse
-import json
 import os
-import pathlib
 import statistics
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
+import rows
 
 LINES = 2_000_000
 LINE_BYTES = 100
 PEERS = 9
 IDLE_S = 10
-
-
-JSON = False
-
-
-def tell(name, value, unit, beside=None, baseline=None, ratio=None):
-    """A row, as the benches of C print theirs."""
-    if JSON:
-        row = {"name": name, "value": value, "unit": unit}
-        if beside is not None:
-            row.update(beside=beside, baseline=baseline, ratio=ratio)
-        print(json.dumps(row), flush=True)
-        return
-    text = f"{name:<38} {value:10.4g} {unit:<8}"
-    if beside is not None:
-        text += f" {ratio:6.2f} of {beside} {baseline:.4g}"
-    print(text.rstrip(), flush=True)
 
 
 def seconds(work):
@@ -82,8 +61,8 @@ def bench_lines(cluster, rounds):
         cat.append(seconds(through_cat))
     ratio = statistics.median(c / w for w, c in zip(weft, cat))
     rate = LINES / statistics.median(weft) / 1e6
-    tell(f"lines of {LINE_BYTES} B, send to recv", LINES / statistics.median(weft) / 1e6, "M/s",
-         "cat", LINES / statistics.median(cat) / 1e6, ratio)
+    rows.tell(f"lines of {LINE_BYTES} B, send to recv", rate, "M/s",
+              "cat", LINES / statistics.median(cat) / 1e6, ratio)
 
 
 def bench_contact(cluster):
@@ -101,8 +80,8 @@ def bench_contact(cluster):
             recv.communicate()
             wait_for_no_sink(a, peer)
     ratio = statistics.median(f / g for f, g in zip(first, again))
-    tell("one record, at first contact", 1e3 * statistics.median(first), "ms",
-         "a second", 1e3 * statistics.median(again), ratio)
+    rows.tell("one record, at first contact", 1e3 * statistics.median(first), "ms",
+              "a second", 1e3 * statistics.median(again), ratio)
 
 
 def sinks_of(node, peer):
@@ -127,8 +106,8 @@ def bench_idle(cluster):
     time.sleep(IDLE_S)
     spent = [cpu_ms(n) - b for n, b in zip(nodes, before)]
     rss = [rss_mib(n) for n in nodes]
-    tell("an idle node of three, memory", statistics.median(rss), "MiB")
-    tell("an idle node of three, of a core", statistics.median(spent) / IDLE_S / 10, "%")
+    rows.tell("an idle node of three, memory", statistics.median(rss), "MiB")
+    rows.tell("an idle node of three, of a core", statistics.median(spent) / IDLE_S / 10, "%")
 
 
 def cpu_ms(node):
@@ -145,15 +124,7 @@ def rss_mib(node):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weft", default="build/release/weft")
-    parser.add_argument("--rounds", default=9, type=int)
-    parser.add_argument("--json", action="store_true", help="rows as objects, for run.py")
-    arguments = parser.parse_args()
-    global JSON
-    JSON = arguments.json
-
-    os.environ["WEFT"] = str(pathlib.Path(arguments.weft).absolute())
+    arguments = rows.begin(__doc__.splitlines()[0])
     import cluster as e2e  # reads WEFT
 
     e2e.VERBOSE = False

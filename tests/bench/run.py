@@ -30,9 +30,11 @@ def program(name, *more):
         build / "tests" / f"{name}_bench", "--json", "--rounds", rounds, *more]
 
 
-def nodes(build, rounds):
-    return [sys.executable, "-B", HERE / "node_bench.py", "--json",
-            "--weft", build / "weft", "--rounds", rounds]
+def nodes(name):
+    """A bench of Python, which runs whole nodes."""
+    return lambda build, rounds: [
+        sys.executable, "-B", HERE / f"{name}_bench.py", "--json",
+        "--weft", build / "weft", "--rounds", rounds]
 
 
 # What each bench is, and how it is run in a build for so many rounds.
@@ -45,7 +47,9 @@ BENCHES = {
     "alltoall": ("everybody to everybody, beside plain epoll", program("alltoall")),
     "records": ("through streams, without sockets", program("records")),
     "gossip": ("what it costs a node, also at a stranger's worst", program("gossip")),
-    "node": ("whole nodes: lines, first contact, rest", nodes),
+    "node": ("whole nodes: lines, first contact, rest", nodes("node")),
+    "checkpoint": ("call to commit, beside plain TCP there and back; and its price",
+                   nodes("checkpoint")),
 }
 
 # By a row's name: of its ratio where there is a baseline, else of its value.
@@ -66,10 +70,12 @@ TARGETS = {
     "gossip exchange at 1000 members": (AT_MOST, 0.5, 0.2),
     "gossip exchange at 10000 members": (AT_MOST, 8, 3),
     "lines of 100 B, send to recv": (AT_LEAST, 1, 3),
+    "checkpoint, 3 idle nodes, p99": (AT_MOST, 5000, 1000),
+    "lines of 3 nodes, a checkpoint each second": (AT_LEAST, 0.98, 0.995),
 }
 
 # Rows with a baseline whose target is of the value all the same.
-OF_VALUE = {"lines of 100 B, send to recv"}
+OF_VALUE = {"lines of 100 B, send to recv", "checkpoint, 3 idle nodes, p99"}
 
 
 def parse():
