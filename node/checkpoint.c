@@ -157,8 +157,7 @@ void checkpoint_remember(
         struct checkpoint *c, const struct checkpoint_decision *decision)
 {
     checkpoint_note_epoch(c, decision->epoch, 0);
-    (void)checkpoint_decided(c, decision->leader, decision->generation,
-            decision->epoch, decision->is_committed);
+    checkpoint_decisions_correct(&c->decisions, decision);
 }
 
 void checkpoint_state(
@@ -184,6 +183,7 @@ void checkpoint_sinks(
     c->sinks_count = 0;
     for (size_t i = 0; i < count && i < CHECKPOINT_STAGES_MAX; i++) {
         assert(sinks[i].stage.size <= SHUFFLE_STAGE_MAX);
+        assert(sinks[i].number > 0);
         memcpy(c->sink_names[i], sinks[i].stage.data, sinks[i].stage.size);
         c->sinks[i] = sinks[i];
         c->sinks[i].stage.data = c->sink_names[i];

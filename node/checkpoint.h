@@ -78,6 +78,8 @@ struct checkpoint_options {
     uint32_t expect; /* 0 = any number of members may commit */
     uint64_t epoch_floor; /* the greatest epoch on disk, or 0 */
     bool keeps; /* decisions go to disk: KEEP is answered when they are there */
+    /* Under which we ran when that disk last kept one; 0 = it is a new disk. */
+    uint64_t earlier_generation;
 };
 
 /* 0 = by hand, 8 s, 2, 0; id and generation stay the caller's to fill in. */
@@ -283,7 +285,8 @@ void checkpoint_close(struct checkpoint *c);
 void checkpoint_generation(
         struct checkpoint *c, uint64_t now_us, uint64_t generation);
 
-/* A decision that was kept by an earlier life, for whoever asks. */
+/* A decision that was kept by an earlier life, for whoever asks; in the order
+ * in which they were kept: of two about one attempt the later one counts. */
 void checkpoint_remember(
         struct checkpoint *c, const struct checkpoint_decision *decision);
 

@@ -36,6 +36,11 @@ enum checkpoint_decisions_result checkpoint_decisions_put(
         struct checkpoint_decisions *d,
         const struct checkpoint_decision *decision);
 
+/* The same, but this one stands: from our own disk, where a commit that could
+ * not be kept for sure is followed by an abort. */
+void checkpoint_decisions_correct(struct checkpoint_decisions *d,
+        const struct checkpoint_decision *decision);
+
 /* NULL when it is not known. */
 const struct checkpoint_decision *checkpoint_decisions_find(
         const struct checkpoint_decisions *d, uint64_t leader,

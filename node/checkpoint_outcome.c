@@ -168,8 +168,9 @@ void checkpoint_ask(struct checkpoint *c, uint64_t now_us)
 }
 
 /* Of our earlier lives, whose commits were all on disk before anybody heard of
- * them: what is not there was not committed. A ring that is full may have
- * forgotten the oldest. */
+ * them: what is not there was not committed. That is so only for lives that had
+ * this disk: those before the one it knows may have had another, which is gone.
+ * A ring that is full may have forgotten the oldest. */
 static bool is_presumed_aborted(
         const struct checkpoint *c, const struct control_request *request)
 {
@@ -177,6 +178,8 @@ static bool is_presumed_aborted(
 
     if (!c->options.keeps || c->is_keeping ||
             request->leader != c->options.id ||
+            c->options.earlier_generation == 0 ||
+            request->generation < c->options.earlier_generation ||
             request->generation >= c->options.generation) {
         return false;
     }

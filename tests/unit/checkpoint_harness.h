@@ -41,6 +41,7 @@ enum {
     H_DETECT_US = 4000 * H_MS, /* a silence that is taken for death */
     H_REFUSE_US = 400, /* until a connection is refused */
     H_ALIGN_MS = 2000,
+    H_KEEP_MAX_US = 100 * H_MS, /* for a decision to reach the disk */
 };
 
 enum h_type {
@@ -97,6 +98,7 @@ struct h_node {
     bool is_draining;
     uint64_t paused_until_us; /* 0 = it runs */
     uint64_t paused_at_us;
+    uint64_t resumed_us;
     unsigned pause_after; /* so many actions more; 0 = not at all */
     uint64_t pause_us;
     uint64_t slow_us; /* to add to each frame from here */
@@ -122,7 +124,6 @@ struct h_node {
     const char *keep_fails;
 
     /* What it has done. */
-    uint64_t running_since_us; /* 0 = nothing runs */
     unsigned cuts;
     struct shuffle_cut_order order; /* the latest, its lists apart */
     size_t order_weft; /* of its members, how many speak Weft */
@@ -166,7 +167,7 @@ struct h_prepare {
     uint64_t leader;
     uint64_t generation;
     uint64_t epoch;
-    uint64_t attempt;
+    uint64_t checkpoint_id;
     uint64_t members[H_MEMBERS_MAX];
     uint64_t generations[H_MEMBERS_MAX];
     size_t members_count;
@@ -286,14 +287,13 @@ static inline void h_note_outcome(struct harness *h, uint64_t leader,
             (struct h_outcome){leader, generation, epoch, is_committed};
 }
 
-static inline const struct h_prepare *h_find_prepare(const struct harness *h,
-        uint64_t leader, uint64_t epoch, uint64_t attempt)
+static inline const struct h_prepare *h_find_prepare(
+        const struct harness *h, uint64_t leader, uint64_t checkpoint_id)
 {
     for (size_t i = h->prepares_count; i > 0; i--) {
         const struct h_prepare *p = &h->prepares[i - 1];
 
-        if (p->leader == leader && p->epoch == epoch &&
-                (attempt == 0 || p->attempt == attempt)) {
+        if (p->leader == leader && p->checkpoint_id == checkpoint_id) {
             return p;
         }
     }
@@ -310,7 +310,7 @@ static inline void h_note_ack(
     if (!ack.ok || !ack.is_weft) {
         return;
     }
-    p = h_find_prepare(h, ack.leader, ack.epoch, ack.attempt);
+    p = h_find_prepare(h, ack.leader, ack.checkpoint_id);
     if (p == NULL) {
         return; /* a test's own leader */
     }
@@ -354,7 +354,7 @@ static inline void h_note_prepare(
     *p = (struct h_prepare){.leader = a->leader,
             .generation = a->generation,
             .epoch = a->epoch,
-            .attempt = a->attempt,
+            .checkpoint_id = a->checkpoint_id,
             .members_count = a->members_count};
     memcpy(p->members, a->members, a->members_count * sizeof(uint64_t));
     memcpy(p->generations, a->generations, a->members_count * sizeof(uint64_t));
@@ -377,7 +377,7 @@ static inline void h_note_announcement(
     if (a.phase != CONTROL_COMMIT || a.leader != n->id) {
         return;
     }
-    p = h_find_prepare(h, a.leader, a.epoch, a.attempt);
+    p = h_find_prepare(h, a.leader, a.checkpoint_id);
     assert_non_null(p);
     for (size_t i = 0; h->is_watched && i < p->members_count; i++) {
         if (p->members[i] != n->id) {
@@ -386,24 +386,24 @@ static inline void h_note_announcement(
     }
 }
 
-static inline void h_watch(struct harness *h, struct h_node *n)
+static inline void h_watch(const struct harness *h, const struct h_node *n)
 {
+    uint64_t since_us;
+
     if (!n->is_up) {
         return;
     }
     checkpoint_check(&n->cp);
-    if (!checkpoint_is_running(&n->cp) || n->paused_until_us != 0) {
-        n->running_since_us = 0;
+    if (!h->is_watched || !checkpoint_is_running(&n->cp) ||
+            n->paused_until_us != 0 || n->cp.part.attempt.is_laminar) {
         return;
     }
-    if (n->running_since_us == 0) {
-        n->running_since_us = h->now_us;
+    since_us = checkpoint_ledger_at(&n->cp.ledger, 0)->prepared_us;
+    if (n->resumed_us > since_us) {
+        since_us = n->resumed_us;
     }
-    if (h->is_watched && n->keep_us < 1000 * (uint64_t)H_MS &&
-            !n->cp.part.attempt.is_laminar) {
-        assert_true(h->now_us - n->running_since_us <=
-                    (n->options.align_timeout_ms + 2000) * H_MS + 1);
-    }
+    assert_true(h->now_us - since_us <=
+                (n->options.align_timeout_ms + 2000) * H_MS + H_KEEP_MAX_US);
 }
 
 /* --- actions --- */
@@ -477,7 +477,6 @@ static inline void h_begin_cut(
                 order->rotate[k].size);
         (void)strcat(n->order_rotate, " ");
     }
-    n->running_since_us = h->now_us;
     if (n->is_stuck) {
         return;
     }
@@ -874,7 +873,6 @@ static inline void h_kill(struct harness *h, size_t i)
     n->life++;
     n->paused_until_us = 0;
     n->pause_after = 0;
-    n->running_since_us = 0;
 }
 
 /* A new life; it remembers what its disk does, and nothing else. */
@@ -883,6 +881,7 @@ static inline void h_revive(struct harness *h, size_t i)
     struct h_node *n = h->nodes[i];
 
     assert_false(n->is_up);
+    n->options.earlier_generation = n->options.keeps ? n->generation : 0;
     n->generation += 10;
     n->is_up = true;
     n->is_active = true;
@@ -953,7 +952,8 @@ static inline void h_deliver(struct harness *h, struct h_message m)
         h_push(h, m);
         return;
     }
-    if (n->is_up && n->life == m.to_life && !h->cut_off[m.from][m.to]) {
+    if (n->is_up && n->life == m.to_life &&
+            (m.from == m.to || !h->cut_off[m.from][m.to])) {
         h_take(h, &m);
         h_drain(h, m.to);
     }
@@ -966,6 +966,7 @@ static inline void h_resume(struct harness *h, size_t i)
     uint64_t away_us = h->now_us - n->paused_at_us;
 
     n->paused_until_us = 0;
+    n->resumed_us = h->now_us;
     for (size_t j = 0; j < h->nodes_count; j++) {
         n->views[j].heard_us += away_us; /* it was we who were away */
     }

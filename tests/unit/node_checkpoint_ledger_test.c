@@ -143,6 +143,20 @@ static void the_first_decision_stands(void **state)
     assert_null(checkpoint_decisions_find(&d, 1, 10, 6));
 }
 
+static void what_the_disk_says_last_stands(void **state)
+{
+    static struct checkpoint_decisions d;
+    struct checkpoint_decision one = {1, 10, 5, true};
+
+    (void)state;
+    d = (struct checkpoint_decisions){.count = 0};
+    checkpoint_decisions_correct(&d, &one);
+    one.is_committed = false;
+    checkpoint_decisions_correct(&d, &one);
+    assert_int_equal(d.count, 1);
+    assert_false(checkpoint_decisions_find(&d, 1, 10, 5)->is_committed);
+}
+
 static void the_last_sixty_four_decisions_are_known(void **state)
 {
     static struct checkpoint_decisions d;
@@ -209,6 +223,7 @@ int main(void)
                     clauses_make_a_sentence_and_a_long_one_ends_in_dots),
             cmocka_unit_test(a_strangers_sentence_is_made_printable),
             cmocka_unit_test(the_first_decision_stands),
+            cmocka_unit_test(what_the_disk_says_last_stands),
             cmocka_unit_test(the_last_sixty_four_decisions_are_known),
             cmocka_unit_test(stages_are_kept_once_and_in_order),
             cmocka_unit_test(attempts_of_two_leaders_have_two_ids),
