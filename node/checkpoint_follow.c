@@ -177,6 +177,18 @@ static bool is_stale(
            part->attempt.epoch >= a->epoch;
 }
 
+/* The key may be read before the frames that were sent ahead of it: a leader
+ * begins nothing before it has said what became of the one before. Of that one
+ * its frames tell, in their order, and so they do of this. */
+static bool is_ahead(const struct checkpoint *c, uint64_t version,
+        const struct control_announcement *a)
+{
+    const struct checkpoint_attempt *now = &c->part.attempt;
+
+    return version != 0 && checkpoint_part_is_running(c) && !now->is_laminar &&
+           now->leader == a->leader && now->generation == a->generation;
+}
+
 static void join(struct checkpoint *c, uint64_t now_us,
         const struct checkpoint_peer *peer,
         const struct control_announcement *a)
@@ -225,7 +237,7 @@ static bool lists_us(
 }
 
 static void hear_prepare(struct checkpoint *c, uint64_t now_us, uint64_t from,
-        const struct control_announcement *a)
+        uint64_t version, const struct control_announcement *a)
 {
     const struct checkpoint_peer *peer = checkpoint_find(c, from);
     const struct checkpoint_attempt next = key_of(a);
@@ -240,6 +252,8 @@ static void hear_prepare(struct checkpoint *c, uint64_t now_us, uint64_t from,
     } else if (is_stale(c, a) || checkpoint_decisions_find(&c->decisions,
                                          a->leader, a->generation, a->epoch)) {
         checkpoint_bind_token(c, now_us, asked_by_us(c, a), false);
+    } else if (is_ahead(c, version, a)) {
+        return;
     } else if (lists_us(c, a)) {
         join(c, now_us, peer, a);
     } else {
@@ -365,7 +379,7 @@ void checkpoint_follow(struct checkpoint *c, uint64_t now_us, uint64_t from,
     if (!a->is_weft) {
         follow_laminar(c, now_us, from, version, a);
     } else if (a->phase == CONTROL_PREPARE) {
-        hear_prepare(c, now_us, from, a);
+        hear_prepare(c, now_us, from, version, a);
     } else {
         if (a->phase == CONTROL_COMMIT && from == a->leader) {
             checkpoint_raise_watermark(c, &a->min_watermark);

@@ -55,6 +55,34 @@ static void an_epoch_is_never_acked_for_two_leaders(void **state)
     h_close(&h);
 }
 
+/* Datagrams and connections are read in no order that anybody promises. */
+static void the_key_does_not_overtake_the_outcome_before_it(void **state)
+{
+    struct harness h;
+    struct h_call first;
+    struct h_call second;
+
+    (void)state;
+    h_start(&h, 1);
+    h_fact(&h, 0, h_member(9));
+    h_call(&h, 0, 9, 7, &first);
+    h_hear(&h, 0, 9, 0, first.a);
+    h_run(&h, 1);
+    assert_non_null(strstr(h.nodes[0]->ack.text, "\"ok\":true"));
+    h_call(&h, 0, 9, 8, &second);
+    h_hear(&h, 0, 9, 3, second.a);
+    assert_int_equal(h.nodes[0]->unknowns, 0);
+    assert_int_equal(h.nodes[0]->cuts, 1);
+    h_hear(&h, 0, 9, 0, h_outcome_of(&first, CONTROL_COMMIT));
+    assert_int_equal(h_latest(&h, 0)->outcome, SHUFFLE_OUTCOME_COMMITTED);
+    h_hear(&h, 0, 9, 0, second.a);
+    assert_int_equal(h.nodes[0]->cuts, 2);
+    h_call(&h, 0, 9, 9, &second); /* a frame is never ahead */
+    h_hear(&h, 0, 9, 0, second.a);
+    assert_int_equal(h.nodes[0]->cuts, 3);
+    h_close(&h);
+}
+
 static void another_life_of_the_leader_is_another_leader(void **state)
 {
     struct harness h;
@@ -1377,6 +1405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(an_epoch_is_never_acked_for_two_leaders),
+            cmocka_unit_test(the_key_does_not_overtake_the_outcome_before_it),
             cmocka_unit_test(another_life_of_the_leader_is_another_leader),
             cmocka_unit_test(what_is_on_disk_is_held_and_the_leader_goes_above),
             cmocka_unit_test(one_attempt_with_two_contents_is_the_first_one),
