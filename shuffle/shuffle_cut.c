@@ -58,6 +58,9 @@ void shuffle_cut_break(struct shuffle_streams *st, uint64_t checkpoint,
         return;
     }
     early = shuffle_cut_early(st, checkpoint);
+    if (early->is_broken) {
+        return; /* the first reason is the best */
+    }
     early->is_broken = true;
     early->broken_by = peer;
     (void)snprintf(early->why, sizeof(early->why), "%s", text);
@@ -239,12 +242,15 @@ void shuffle_streams_barrier_sent(struct shuffle_streams *st, uint64_t now_ms,
 }
 
 /* Marks and Barrier may be lost with it; the marks are repeated with their
- * streams. */
+ * streams, and the Barrier behind them, until there is an outcome. When a source
+ * has failed since we have written, its marks are not: then neither may the
+ * Barrier go again. */
 void shuffle_cut_link_down(struct shuffle_streams *st, uint64_t peer)
 {
     struct shuffle_cut_peer *listed = shuffle_cut_peer(st, peer);
 
-    if (shuffle_cut_is_running(st) && listed != NULL) {
+    if (shuffle_cut_is_undecided(st) && listed != NULL &&
+            !st->cuts.now.is_bereft) {
         listed->is_due = true;
         st->cuts.now.has_due = true;
         st->is_unsettled = true;
@@ -297,7 +303,7 @@ void shuffle_cut_align(struct shuffle_streams *st)
 {
     const struct shuffle_cut *cut = &st->cuts.now;
 
-    if (!shuffle_cut_is_running(st)) {
+    if (!shuffle_cut_is_undecided(st)) {
         return;
     }
     shuffle_cut_send_barriers(st);

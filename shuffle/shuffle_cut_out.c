@@ -250,7 +250,7 @@ void shuffle_cut_send_barriers(struct shuffle_streams *st)
 {
     struct shuffle_cut *cut = &st->cuts.now;
 
-    if (!cut->has_due) {
+    if (!cut->has_due || cut->is_bereft) {
         return;
     }
     find_blocked(st);
@@ -272,9 +272,11 @@ void shuffle_cut_source_failed(struct shuffle_streams *st,
         const struct shuffle_source *source,
         const struct shuffle_outstream *culprit, const char *why)
 {
-    if (shuffle_source_counts(source)) {
-        shuffle_cut_fail(st, culprit == NULL ? 0 : culprit->sink.node,
-                "source %" PRIu32 " of %s has failed: %s", source->number,
-                source->stage->name, why);
+    if (!shuffle_source_counts(source)) {
+        return;
     }
+    st->cuts.now.is_bereft = st->cuts.now.phase == SHUFFLE_PHASE_WRITTEN;
+    shuffle_cut_fail(st, culprit == NULL ? 0 : culprit->sink.node,
+            "source %" PRIu32 " of %s has failed: %s", source->number,
+            source->stage->name, why);
 }

@@ -48,6 +48,7 @@ struct shuffle_cut {
     enum shuffle_cut_phase phase;
     bool is_marked; /* MARKED was said */
     bool has_due; /* a Barrier of ours has to go */
+    bool is_bereft; /* WRITTEN, and a source of ours has failed since */
     uint64_t checkpoint;
     uint64_t announced;
     uint64_t epoch;
