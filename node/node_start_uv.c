@@ -64,6 +64,7 @@ static int choose_identity(struct process *p, struct error *err)
     p->id = identity_id(&facts);
     memcpy(p->decisions, p->store.decisions, sizeof(p->decisions));
     p->decisions_count = p->store.decisions_count;
+    p->earlier_generation = p->store.generation;
     p->generation = identity_generation(wall_clock_ms(), p->store.generation);
     return store_save(&p->store, p->id, p->generation, err);
 }
@@ -123,6 +124,7 @@ static void fill_options(struct process *p, struct node_options *o,
     o->version = version_text();
     o->gossip_addr = *gossip_addr;
     o->checkpoint.keeps = p->store.dir_fd >= 0;
+    o->checkpoint.earlier_generation = p->earlier_generation;
     o->decisions = p->decisions;
     o->decisions_count = p->decisions_count;
     o->cores = cores > 0 ? (unsigned)cores : 1;

@@ -44,6 +44,7 @@ struct process {
     struct store store;
     struct checkpoint_decision decisions[STORE_DECISIONS_MAX]; /* found in it */
     size_t decisions_count;
+    uint64_t earlier_generation; /* found in it; 0 = none */
     uint64_t id;
     uint64_t generation;
     char name[CONF_NAME_BYTES];

@@ -49,6 +49,7 @@ void world_trace(const struct world *w, const char *format, ...)
     say_when(w);
     (void)vprintf(format, args);
     printf("\n");
+    (void)fflush(stdout); /* what comes next may end us */
     va_end(args);
 }
 

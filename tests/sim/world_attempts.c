@@ -318,11 +318,10 @@ static bool judge_ack(struct world *w, const struct ack *ack)
 static void heard_ack(struct world *w, const struct world_node *n,
         const struct control_ack *ack)
 {
-    const struct ack mine = {.member = n->id,
-            .generation = n->core.options.generation,
+    struct attempt *a = find_by_id(w, ack->checkpoint_id);
+    struct ack mine = {.member = n->id,
             .epoch = ack->epoch,
             .checkpoint = ack->checkpoint_id};
-    struct attempt *a = find_by_id(w, ack->checkpoint_id);
 
     if (!ack->is_weft) {
         world_fail(
@@ -339,11 +338,14 @@ static void heard_ack(struct world *w, const struct world_node *n,
                                                   : SHUFFLE_OUTCOME_ABORTED,
                 "an ack", n->id);
     }
+    mine.generation = a->generations[n->id];
     if (!ack->ok || !judge_ack(w, &mine)) {
         return;
     }
     add_ack(w, &mine);
-    if (!a->is_listed[n->id] || a->generations[n->id] != mine.generation) {
+    /* It may have risen between the ack and its leaving. */
+    if (!a->is_listed[n->id] || mine.generation < n->first_generation ||
+            mine.generation > n->core.options.generation) {
         world_fail(w,
                 "node %" PRIu64 " acks epoch %" PRIu64 ", which lists another",
                 n->id, ack->epoch);

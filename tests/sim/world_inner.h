@@ -143,6 +143,8 @@ struct world_node {
     uint64_t life; /* counts its processes */
     uint64_t effects;
     uint64_t generation;
+    uint64_t first_generation; /* of this process; it may have to rise */
+    uint64_t earlier_generation; /* that its disk knew; 0 = none */
     uint64_t clock_us; /* its own clock, less the world's */
     struct addr gossip_addr;
     struct addr shuffle_addr;

@@ -79,11 +79,7 @@ static struct node_options options_of(
     o.pool.reserve_bytes = 4 * 1024 * 1024;
     o.pool.links_max = 256;
     o.checkpoint.keeps = w->options.keeps;
-    for (size_t i = 0; i < n->store.decisions_count; i++) {
-        if (n->store.decisions[i].epoch > o.checkpoint.epoch_floor) {
-            o.checkpoint.epoch_floor = n->store.decisions[i].epoch;
-        }
-    }
+    o.checkpoint.earlier_generation = n->earlier_generation;
     if (w->options.tune != NULL) {
         w->options.tune(&o);
     }
@@ -120,6 +116,7 @@ void world_begin(struct world *w, struct world_node *n)
 
     assert(!n->is_up);
     choose_generation(w, n);
+    n->first_generation = n->generation;
     n->life++;
     n->phase = WORLD_TIMERS;
     n->clock_us = prng_below(&w->chance, UINT64_C(1) << 40);

@@ -122,6 +122,7 @@ struct h_node {
     size_t lacking_count;
     uint64_t keep_us;
     const char *keep_fails;
+    bool is_wiped;
 
     /* What it has done. */
     unsigned cuts;
@@ -875,13 +876,23 @@ static inline void h_kill(struct harness *h, size_t i)
     n->pause_after = 0;
 }
 
+/* Its disk is lost, and the next life will have a new one. */
+static inline void h_wipe(struct harness *h, size_t i)
+{
+    assert_false(h->nodes[i]->is_up);
+    h->nodes[i]->disk_count = 0;
+    h->nodes[i]->is_wiped = true;
+}
+
 /* A new life; it remembers what its disk does, and nothing else. */
 static inline void h_revive(struct harness *h, size_t i)
 {
     struct h_node *n = h->nodes[i];
 
     assert_false(n->is_up);
-    n->options.earlier_generation = n->options.keeps ? n->generation : 0;
+    n->options.earlier_generation =
+            n->options.keeps && !n->is_wiped ? n->generation : 0;
+    n->is_wiped = false;
     n->generation += 10;
     n->is_up = true;
     n->is_active = true;

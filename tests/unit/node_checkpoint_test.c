@@ -586,6 +586,10 @@ static void die_before_a_word(struct harness *h, bool decides)
     assert_int_equal(h->nodes[1]->unknowns, 1);
     assert_int_equal(h->nodes[1]->aborts + h->nodes[1]->commits, 0);
     assert_false(checkpoint_is_running(&h->nodes[1]->cp));
+}
+
+static void come_back(struct harness *h)
+{
     h->nodes[0]->is_stuck = false;
     h_revive(h, 0);
     h_run(h, 7000);
@@ -597,6 +601,7 @@ static void a_kept_decision_68_is_found_by_who_has_acked(void **state)
 
     (void)state;
     die_before_a_word(&h, true);
+    come_back(&h);
     assert_int_equal(h.nodes[1]->commits, 1);
     assert_int_equal(h_latest(&h, 1)->outcome, SHUFFLE_OUTCOME_COMMITTED);
     h_close(&h);
@@ -608,8 +613,26 @@ static void without_a_decision_69_it_was_aborted(void **state)
 
     (void)state;
     die_before_a_word(&h, false);
+    come_back(&h);
     assert_int_equal(h.nodes[1]->aborts, 1);
     assert_int_equal(h_latest(&h, 1)->outcome, SHUFFLE_OUTCOME_ABORTED);
+    h_close(&h);
+}
+
+/* It may have been committed: what was on the old disk nobody knows. */
+static void a_new_disk_69_says_nothing_of_earlier_lives(void **state)
+{
+    struct harness h;
+
+    (void)state;
+    die_before_a_word(&h, true);
+    h_wipe(&h, 0);
+    come_back(&h);
+    assert_int_equal(h.nodes[1]->aborts, 0);
+    assert_int_equal(h_latest(&h, 1)->outcome, SHUFFLE_OUTCOME_UNKNOWN);
+    h_kill(&h, 0); /* and its next life has the disk, but not the other one's */
+    come_back(&h);
+    assert_int_equal(h.nodes[1]->aborts, 0);
     h_close(&h);
 }
 
@@ -783,6 +806,7 @@ int main(void)
             cmocka_unit_test(a_decision_67_is_kept_before_it_is_told),
             cmocka_unit_test(a_kept_decision_68_is_found_by_who_has_acked),
             cmocka_unit_test(without_a_decision_69_it_was_aborted),
+            cmocka_unit_test(a_new_disk_69_says_nothing_of_earlier_lives),
             cmocka_unit_test(without_an_ack_69_nothing_can_have_been_committed),
             cmocka_unit_test(
                     an_outcome_70_that_comes_before_its_prepare_stands),
