@@ -150,6 +150,7 @@ void checkpoint_generation(
     c->options.generation = generation;
     c->attempts = 0;
     c->is_in_doubt = false;
+    c->is_buried = false;
     checkpoint_advance(c, now_us);
 }
 

@@ -263,6 +263,7 @@ struct checkpoint {
     struct checkpoint_drain drain;
 
     bool is_in_doubt; /* we slept, and nobody has answered yet */
+    bool is_buried; /* somebody has, and our new generation is on its way */
     uint64_t awake_due_us; /* when the others are asked (again) */
     struct checkpoint_life convicted[CHECKPOINT_CONVICTED_MAX]; /* a ring */
     size_t convicted_next;

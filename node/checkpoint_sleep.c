@@ -44,7 +44,7 @@ void checkpoint_sleep_tick(struct checkpoint *c, uint64_t now_us)
     const struct control_request awake = {
             .why = CONTROL_WHY_AWAKE, .generation = c->options.generation};
 
-    if (!c->is_in_doubt) {
+    if (!c->is_in_doubt || c->is_buried) {
         return;
     }
     if (!has_witnesses(c)) {
@@ -58,12 +58,14 @@ void checkpoint_sleep_tick(struct checkpoint *c, uint64_t now_us)
 void checkpoint_sleep_answered(struct checkpoint *c, uint64_t now_us,
         const struct control_request *request)
 {
-    if (!c->is_in_doubt || request->generation != c->options.generation) {
+    if (!c->is_in_doubt || c->is_buried ||
+            request->generation != c->options.generation) {
         return;
     }
     if (request->why == CONTROL_WHY_ALIVE) {
         confirm(c, now_us);
     } else {
+        c->is_buried = true;
         checkpoint_actions_push(&c->actions,
                 &(struct checkpoint_action){.type = CHECKPOINT_BURIED});
     }

@@ -156,7 +156,7 @@ void node_succeed(struct node *n, uint64_t past)
 
 void node_rise_again(struct node *n)
 {
-    if (n->is_stopping || n->state != NODE_ACTIVE) {
+    if (n->is_stopping || n->state > NODE_ACTIVE) {
         node_finish(n, 0); /* it was leaving, and the others know it gone */
         return;
     }
@@ -164,7 +164,9 @@ void node_rise_again(struct node *n)
             "this node slept for so long that others took it for dead: its "
             "streams have failed, and it joins anew");
     shuffle_streams_buried(&n->streams, n->now_ms);
-    node_join_again(n);
+    if (n->state == NODE_ACTIVE) {
+        node_join_again(n);
+    }
     go_on_above(n, n->options.generation);
 }
 

@@ -394,16 +394,25 @@ static void end_programs(struct run *r)
     }
 }
 
+static bool knows_commit(const struct node *n, uint64_t epoch)
+{
+    const struct checkpoint_ledger *l = checkpoint_ledger(&n->checkpoint);
+
+    for (size_t age = 0; age < l->count; age++) {
+        const struct checkpoint_entry *e = checkpoint_ledger_at(l, age);
+
+        if (e->epoch >= epoch && !e->is_running &&
+                e->outcome == SHUFFLE_OUTCOME_COMMITTED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool everybody_knows(struct run *r, uint64_t epoch)
 {
     for (uint64_t id = 1; id <= r->nodes; id++) {
-        const struct checkpoint_ledger *l =
-                checkpoint_ledger(&world_node(r->w, id)->checkpoint);
-        const struct checkpoint_entry *e =
-                l->count > 0 ? checkpoint_ledger_at(l, 0) : NULL;
-
-        if (e == NULL || e->epoch < epoch || e->is_running ||
-                e->outcome != SHUFFLE_OUTCOME_COMMITTED) {
+        if (!knows_commit(world_node(r->w, id), epoch)) {
             return false;
         }
     }
@@ -417,13 +426,15 @@ static void commit(struct run *r)
 
     while (!is_done) {
         size_t call = world_barrier(r->w, any_node(r));
+        uint64_t epoch;
 
         assert_true(world_now_ms(r->w) < end_ms);
         assert_true(world_within(
                 r->w, world_is_over, call, 2 * r->align_timeout_ms + 5000));
-        is_done = world_program(r->w, call)->state == WORLD_DONE;
+        epoch = world_committed_epoch(r->w);
         world_run(r->w, 1000);
-        is_done = is_done && everybody_knows(r, world_committed_epoch(r->w));
+        is_done = world_program(r->w, call)->state == WORLD_DONE &&
+                  everybody_knows(r, epoch);
     }
 }
 

@@ -1232,6 +1232,24 @@ static void who_was_buried_joins_anew(void **state)
     h_close(&h);
 }
 
+static void who_was_buried_by_two_hears_it_once(void **state)
+{
+    const struct control_request word = {
+            .why = CONTROL_WHY_BURIED, .generation = 1002};
+    struct harness h;
+
+    (void)state;
+    h_start(&h, 3);
+    checkpoint_slept(&h.nodes[1]->cp, h.now_us);
+    h_drain(&h, 1);
+    checkpoint_requested(&h.nodes[1]->cp, h.now_us, 1, &word);
+    checkpoint_requested(&h.nodes[1]->cp, h.now_us, 3, &word);
+    h_drain(&h, 1);
+    assert_int_equal(h.nodes[1]->buried, 1);
+    assert_int_equal(h.nodes[1]->generation, 1003);
+    h_close(&h);
+}
+
 static void a_leader_that_slept_ends_its_attempt(void **state)
 {
     struct harness h;
@@ -1467,6 +1485,7 @@ int main(void)
             cmocka_unit_test(attempts_lost_to_others_do_not_count),
             cmocka_unit_test(who_slept_asks_and_acks_when_it_is_said_to_live),
             cmocka_unit_test(who_was_buried_joins_anew),
+            cmocka_unit_test(who_was_buried_by_two_hears_it_once),
             cmocka_unit_test(a_leader_that_slept_ends_its_attempt),
             cmocka_unit_test(alone_nobody_can_have_buried_us),
             cmocka_unit_test(a_laminar_leader_may_use_an_epoch_again),
