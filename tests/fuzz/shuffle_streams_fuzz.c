@@ -1,6 +1,7 @@
 /* One node's streams among strangers: a peer and two local programs say
- * whatever they like, in any order. Nothing they say may break the core, which
- * checks itself after each step, or make it keep memory.
+ * whatever they like, in any order, while cuts begin and end, with the peer and
+ * without it. Nothing they say may break the core, which checks itself after each
+ * step, or make it keep memory.
  *
  * The input is a list of steps: what happens, how many bytes, the bytes. */
 #include <assert.h>
@@ -15,6 +16,8 @@ enum {
     SINK = 2,
     LINK_IN = 1,
     LINK_OUT = 2,
+    LINK_LAMINAR = 3,
+    LAMINAR = 42,
     PEER = 7,
     US = 9,
 };
@@ -136,9 +139,98 @@ static void from_program(struct fixture *f, uint32_t client, struct bytes frame)
     }
 }
 
+/* Small numbers, so that MARKs that were made up meet the cut they name. */
+static void begin_cut(struct fixture *f, struct bytes bytes)
+{
+    struct reader r = reader_of(bytes);
+    const struct shuffle_cut_member members[] = {
+            {PEER, true}, {LAMINAR, false}};
+    const struct bytes words = bytes_text("words");
+    struct shuffle_cut_order order = {.members = members, .rotate = &words};
+    uint8_t how = reader_u8(&r);
+
+    order.checkpoint = reader_u8(&r);
+    order.announced = order.checkpoint;
+    order.epoch = order.checkpoint;
+    order.members_count = how % 3;
+    order.rotate_count = how / 3 % 2;
+    shuffle_streams_cut(&f->st, f->now_ms, &order);
+}
+
+static void end_cut(struct fixture *f, struct bytes bytes)
+{
+    struct reader r = reader_of(bytes);
+    uint8_t packed[2 * SHUFFLE_SINK_BYTES];
+    struct writer w = writer_of(packed, sizeof(packed));
+    const struct shuffle_sink_id sinks[] = {
+            {PEER, 1, 1}, {US, 1, f->st.sinks_count}};
+    struct shuffle_cut_place place = {.stage = bytes_text("words")};
+    struct shuffle_cut_outcome outcome = {.text = "", .places = &place};
+    uint8_t how = reader_u8(&r);
+
+    outcome.checkpoint = reader_u8(&r);
+    outcome.epoch = outcome.checkpoint;
+    outcome.code = (enum shuffle_outcome_code)(1 + how % 3);
+    for (size_t i = 0; i < 2; i++) {
+        if ((how & (0x10U << i)) != 0) {
+            shuffle_wire_put_sink(&w, &sinks[i]);
+        }
+    }
+    place.sinks = (struct shuffle_wire_sinks){outcome.epoch, writer_bytes(&w)};
+    outcome.places_count = w.size > 0;
+    shuffle_streams_outcome(&f->st, f->now_ms, &outcome);
+}
+
+static void barrier(struct fixture *f, struct bytes bytes)
+{
+    struct reader r = reader_of(bytes);
+    struct shuffle_wire_barrier b = {0};
+    uint8_t how = reader_u8(&r);
+
+    b.checkpoint = reader_u8(&r);
+    b.epoch = b.checkpoint;
+    if (how % 4 == 0) {
+        shuffle_streams_barrier_sent(&f->st, f->now_ms,
+                how % 8 == 0 ? PEER : LAMINAR, b.checkpoint, -1, "no");
+    } else if (how % 4 == 1) {
+        shuffle_streams_barrier(
+                &f->st, f->now_ms, LINK_LAMINAR, LAMINAR, false, &b);
+    } else {
+        shuffle_streams_barrier(&f->st, f->now_ms, LINK_IN, PEER, true, &b);
+    }
+}
+
+static void ask(struct fixture *f)
+{
+    struct shuffle_cut_lack lack;
+
+    shuffle_streams_cut_lack(&f->st, &lack);
+    assert(lack.nodes_count == 0 || lack.text[0] != '\0');
+    assert(shuffle_streams_parked_bytes(&f->st) <= f->budget.max_bytes);
+}
+
+static void from_laminar(struct fixture *f, struct bytes bytes)
+{
+    const struct shuffle_wire_vnode_data data = {1, bytes};
+
+    if (bytes.size == 0 || !shuffle_streams_laminar(&f->st, f->now_ms,
+                                   LINK_LAMINAR, LAMINAR, &data, NULL)) {
+        shuffle_streams_link_down(&f->st, f->now_ms, LINK_LAMINAR);
+    }
+}
+
+static void sleep_or_die(struct fixture *f, size_t size)
+{
+    if (size % 8 == 0) {
+        shuffle_streams_buried(&f->st, f->now_ms);
+    } else {
+        shuffle_streams_doubt(&f->st, f->now_ms, size % 2 == 0);
+    }
+}
+
 static void step(struct fixture *f, uint8_t what, struct bytes bytes)
 {
-    switch (what % 9) {
+    switch (what % 15) {
     case 0:
     case 1:
         from_peer(f, LINK_IN, bytes);
@@ -168,6 +260,24 @@ static void step(struct fixture *f, uint8_t what, struct bytes bytes)
         break;
     case 8:
         say_member(f, bytes.size % 2 == 0);
+        break;
+    case 9:
+        begin_cut(f, bytes);
+        break;
+    case 10:
+        end_cut(f, bytes);
+        break;
+    case 11:
+        barrier(f, bytes);
+        break;
+    case 12:
+        ask(f);
+        break;
+    case 13:
+        from_laminar(f, bytes);
+        break;
+    case 14:
+        sleep_or_die(f, bytes.size);
         break;
     }
     drain(f);

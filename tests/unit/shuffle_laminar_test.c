@@ -43,6 +43,13 @@ struct fixture {
     uint64_t to_peer;
     uint32_t to_vnode;
     char sent[64]; /* the latest body */
+    bool is_held[4]; /* links */
+    struct shuffle_wire_mark mark; /* the latest to the sink */
+    unsigned marks;
+    struct shuffle_wire_mark source_mark;
+    struct shuffle_wire_barrier barrier; /* the latest of ours */
+    uint64_t barrier_peer;
+    unsigned events; /* of the cut, as bits */
 };
 
 static int set_up(void **state)
@@ -101,7 +108,13 @@ static void take_client_frame(
     struct shuffle_wire_state state;
     struct shuffle_wire_fail fail;
 
-    if (a->tag == SHUFFLE_TAG_STATE) {
+    if (a->tag == SHUFFLE_TAG_MARK && a->client == SOURCE) {
+        assert_true(shuffle_wire_decode_mark(a->payload, &f->source_mark));
+    } else if (a->tag == SHUFFLE_TAG_MARK) {
+        assert_true(shuffle_wire_decode_mark(a->payload, &f->mark));
+        assert_int_equal(f->mark.next, f->frames);
+        f->marks++;
+    } else if (a->tag == SHUFFLE_TAG_STATE) {
         assert_true(shuffle_wire_decode_state(a->payload, &state));
         f->state = state.code;
     } else if (a->tag == SHUFFLE_TAG_FAIL) {
@@ -155,6 +168,18 @@ static void drain(struct fixture *f)
         case SHUFFLE_STREAMS_LAMINAR_PAUSE:
             f->pauses += a.on ? 1 : -1;
             break;
+        case SHUFFLE_STREAMS_LINK_HOLD:
+            assert_int_not_equal(f->is_held[a.link], a.on);
+            f->is_held[a.link] = a.on;
+            break;
+        case SHUFFLE_STREAMS_BARRIER:
+            assert_int_equal(a.payload.size, sizeof(f->barrier_peer));
+            memcpy(&f->barrier_peer, a.payload.data, a.payload.size);
+            f->barrier = a.barrier;
+            break;
+        case SHUFFLE_STREAMS_CUT:
+            f->events |= 1U << a.event;
+            break;
         default:
             fail();
         }
@@ -189,12 +214,23 @@ static void grant(struct fixture *f, uint64_t taken, uint64_t limit)
     turn(f);
 }
 
+static void arrive_on(
+        struct fixture *f, uint32_t link, uint64_t peer, const char *body)
+{
+    const struct shuffle_wire_vnode_data data = {7, bytes_text(body)};
+
+    assert_true(shuffle_streams_laminar(
+            &f->st, f->now_ms, link, peer, &data, NULL));
+    turn(f);
+}
+
 static void arrive(struct fixture *f, uint64_t peer, uint32_t vnode,
         const void *body, size_t size)
 {
     const struct shuffle_wire_vnode_data data = {vnode, bytes_of(body, size)};
 
-    assert_true(shuffle_streams_laminar(&f->st, f->now_ms, 1, peer, &data, NULL));
+    assert_true(
+            shuffle_streams_laminar(&f->st, f->now_ms, 1, peer, &data, NULL));
     drain(f);
 }
 
@@ -327,7 +363,8 @@ static void without_memory_the_connection_ends_and_none_is_read(void **state)
     const struct shuffle_wire_vnode_data data = {7, bytes_text("arrow")};
 
     f->budget.max_bytes = 0;
-    assert_false(shuffle_streams_laminar(&f->st, f->now_ms, 1, 42, &data, NULL));
+    assert_false(
+            shuffle_streams_laminar(&f->st, f->now_ms, 1, 42, &data, NULL));
     turn(f);
     turn(f);
     assert_int_equal(f->pauses, 1);
@@ -535,9 +572,192 @@ static void there_is_one_sink_and_it_may_come_again(void **state)
     assert_true(shuffle_streams_is_idle(&f->st));
 }
 
+/* ---- cuts ---- */
+
+enum {
+    EPOCH = 5,
+    ANNOUNCED = 17,
+    CHECKPOINT = 99,
+    ALIGNED = 1U << SHUFFLE_CUT_ALIGNED,
+    WRITTEN = 1U << SHUFFLE_CUT_WRITTEN,
+    FAILED = 1U << SHUFFLE_CUT_FAILED,
+};
+
+/* A cut for us and the LaminarDB node 42. */
+static void begin_cut(struct fixture *f)
+{
+    const struct shuffle_cut_member member = {42, false};
+    const struct shuffle_cut_order order = {.checkpoint = CHECKPOINT,
+            .announced = ANNOUNCED,
+            .epoch = EPOCH,
+            .members = &member,
+            .members_count = 1};
+
+    f->events = 0;
+    shuffle_streams_cut(&f->st, f->now_ms, &order);
+    turn(f);
+}
+
+static void end_cut(struct fixture *f, enum shuffle_outcome_code code)
+{
+    const struct shuffle_cut_outcome outcome = {
+            .checkpoint = CHECKPOINT, .epoch = EPOCH, .code = code, .text = ""};
+
+    shuffle_streams_outcome(&f->st, f->now_ms, &outcome);
+    while (shuffle_streams_next(&f->st, &(struct shuffle_streams_action){0})) {
+    }
+}
+
+static void barrier_of(
+        struct fixture *f, uint32_t link, uint64_t peer, uint64_t announced)
+{
+    const struct shuffle_wire_barrier barrier = {announced, EPOCH, 0};
+
+    shuffle_streams_barrier(&f->st, f->now_ms, link, peer, false, &barrier);
+    turn(f);
+}
+
+static void echo(struct fixture *f)
+{
+    uint8_t payload[SHUFFLE_MARK_BYTES];
+    struct writer w = writer_of(payload, sizeof(payload));
+
+    shuffle_wire_encode_mark(&w, &f->mark);
+    assert_true(shuffle_streams_client(
+            &f->st, f->now_ms, SINK, SHUFFLE_TAG_MARK, writer_bytes(&w)));
+    turn(f);
+}
+
+static void a_barrier_parts_what_its_link_brings(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 1000);
+    arrive_on(f, 1, 42, "before");
+    begin_cut(f);
+    assert_int_equal(f->events & ALIGNED, 0);
+    arrive_on(f, 1, 42, "before too");
+    assert_int_equal(f->frames, 2);
+    /* Nobody else is waited for, and nobody else waits. */
+    arrive_on(f, 2, 43, "a stranger's");
+    assert_int_equal(f->frames, 3);
+    barrier_of(f, 1, 42, ANNOUNCED);
+    assert_true((f->events & ALIGNED) != 0);
+    assert_false(f->is_held[1]);
+    assert_int_equal(f->mark.next, 3);
+    assert_int_equal(f->events & WRITTEN, 0);
+    arrive_on(f, 1, 42, "behind");
+    assert_int_equal(f->frames, 4);
+    echo(f);
+    assert_true((f->events & WRITTEN) != 0);
+}
+
+static void behind_its_barrier_a_link_waits_for_the_others(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 1000);
+    arrive_on(f, 1, 42, "one");
+    arrive_on(f, 2, 42, "two"); /* two connections of one id */
+    begin_cut(f);
+    barrier_of(f, 1, 42, ANNOUNCED);
+    assert_true(f->is_held[1]);
+    arrive_on(f, 1, 42, "one, had been read with it");
+    assert_int_equal(f->frames, 2);
+    assert_true(shuffle_streams_parked_bytes(&f->st) > 0);
+    arrive_on(f, 2, 42, "two, before");
+    assert_int_equal(f->frames, 3);
+    /* A link that is gone is not waited for. */
+    shuffle_streams_link_down(&f->st, f->now_ms, 2);
+    turn(f);
+    assert_true((f->events & ALIGNED) != 0);
+    assert_false(f->is_held[1]);
+    assert_int_equal(f->mark.next, 3);
+    assert_int_equal(f->frames, 4);
+}
+
+static void a_barrier_that_is_early_holds_its_link_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+
+    arrive_on(f, 1, 42, "one");
+    barrier_of(f, 1, 42, ANNOUNCED);
+    assert_true(f->is_held[1]);
+    begin_cut(f);
+    assert_true((f->events & WRITTEN) != 0); /* there is no sink */
+    assert_false(f->is_held[1]);
+    end_cut(f, SHUFFLE_OUTCOME_COMMITTED);
+    barrier_of(f, 1, 42, ANNOUNCED); /* late */
+    assert_false(f->is_held[1]);
+    barrier_of(f, 1, 42, ANNOUNCED + 1);
+    assert_true(f->is_held[1]);
+    f->now_ms += 8000;
+    shuffle_streams_tick(&f->st, f->now_ms);
+    turn(f);
+    assert_false(f->is_held[1]);
+}
+
+static void the_end_of_an_attempt_lets_links_be_read(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SINK, SHUFFLE_ROLE_SINK);
+    grant(f, 0, 1000);
+    arrive_on(f, 1, 42, "one");
+    arrive_on(f, 2, 42, "two");
+    begin_cut(f);
+    barrier_of(f, 1, 42, ANNOUNCED);
+    assert_true(f->is_held[1]);
+    shuffle_streams_client_gone(&f->st, f->now_ms, SINK);
+    turn(f);
+    assert_true((f->events & FAILED) != 0);
+    assert_false(f->is_held[1]);
+}
+
+static void a_peer_without_data_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_cut(f);
+    assert_true((f->events & WRITTEN) != 0);
+    assert_int_equal(f->barrier_peer, 42);
+    assert_int_equal(f->barrier.checkpoint, ANNOUNCED);
+    assert_int_equal(f->barrier.epoch, EPOCH);
+}
+
+static void a_source_hears_how_many_frames_are_before_the_cut(void **state)
+{
+    struct fixture *f = *state;
+
+    attach(f, SOURCE, SHUFFLE_ROLE_SOURCE);
+    assert_true(give(f, 0, 42, 7, "one"));
+    assert_true(give(f, 1, 42, 7, "two"));
+    begin_cut(f);
+    assert_int_equal(f->source_mark.next, 2);
+    assert_int_equal(f->source_mark.checkpoint, CHECKPOINT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(
+                    a_barrier_parts_what_its_link_brings, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    behind_its_barrier_a_link_waits_for_the_others, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_barrier_that_is_early_holds_its_link_for_a_while, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    the_end_of_an_attempt_lets_links_be_read, set_up,
+                    tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_peer_without_data_is_not_waited_for, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(
+                    a_source_hears_how_many_frames_are_before_the_cut, set_up,
+                    tear_down),
             cmocka_unit_test_setup_teardown(
                     no_more_is_confirmed_than_was_delivered, set_up, tear_down),
             cmocka_unit_test_setup_teardown(
