@@ -17,7 +17,10 @@
  *             and echoes it when all of them are written. What was parked
  *             flows on behind that MARK: nobody waits for the outcome.
  *   WRITTEN   all sinks have echoed, and all has been said to the node: it may
- *             acknowledge. Whatever breaks from here on is behind the cut.
+ *             acknowledge. Whatever breaks from here on is behind the cut. On a
+ *             link that has broken, MARKs and Barrier go again until there is
+ *             an outcome, but not when a source has failed meanwhile: its
+ *             records may be missing where the Barrier would say that none are.
  *
  * One cut is announced at a time; a further `begin` ends the one before it. What
  * comes of cuts whose Prepare has not come yet (other members are quicker than
