@@ -24,6 +24,7 @@ struct gossip_options gossip_options_default(uint64_t interval_ms)
 
     return (struct gossip_options){
             .interval_ms = interval_ms,
+            .protocol = GOSSIP_PROTOCOL_V0,
             .fanout = 3,
             .phi = {.threshold = 8.0,
                     .window = 1000,
@@ -58,6 +59,8 @@ static int init_parts(struct gossip *g)
                 &g->members, o->members_max, &o->phi, prng_u64(&g->chance)) ||
             gossip_removed_init(
                     &g->removed, GOSSIP_REMOVED_MAX, prng_u64(&g->chance)) ||
+            gossip_versions_init(&g->versions, o->protocol,
+                    o->members_max + GOSSIP_SEEDS_MAX, o->seed) ||
             gossip_ranking_init(&g->ranking, o->members_max + 1) ||
             gossip_round_init(&g->round, o->members_max) ||
             gossip_decoder_init(&g->decoder) ||
@@ -113,6 +116,7 @@ void gossip_close(struct gossip *g)
     gossip_decoder_close(&g->decoder);
     gossip_round_close(&g->round);
     gossip_ranking_close(&g->ranking);
+    gossip_versions_close(&g->versions);
     gossip_removed_close(&g->removed);
     gossip_members_close(&g->members);
     *g = (struct gossip){0};
@@ -195,6 +199,16 @@ static void look_for_successors(struct gossip *g)
     }
 }
 
+static void remove_member(struct gossip *g, struct gossip_member *m)
+{
+    gossip_removed_put(&g->removed, &m->id, m->heartbeat);
+    if (addr_is_target(&m->id.addr)) {
+        gossip_forgotten_put(&g->forgotten, &m->id.addr);
+        gossip_versions_removed(&g->versions, m);
+    }
+    gossip_members_remove(&g->members, m);
+}
+
 static void remove_expired(struct gossip *g)
 {
     for (size_t i = g->members.count; i-- > 0;) {
@@ -202,11 +216,7 @@ static void remove_expired(struct gossip *g)
 
         if (m->is_dead &&
                 g->now_ms - m->dead_since_ms >= g->options.dead_grace_ms) {
-            gossip_removed_put(&g->removed, &m->id, m->heartbeat);
-            if (addr_is_target(&m->id.addr)) {
-                gossip_forgotten_put(&g->forgotten, &m->id.addr);
-            }
-            gossip_members_remove(&g->members, m);
+            remove_member(g, m);
         }
     }
 }
@@ -368,8 +378,17 @@ static void write_digest(
 /* Apart from the digest's lines: its count, and the cluster's name. */
 static struct bytes write_syn(struct gossip *g, const struct addr *to)
 {
-    gossip_encode_begin(&g->encoder, GOSSIP_V0, GOSSIP_SYN, g->options.cluster,
-            g->datagram);
+    bool gives_up;
+    enum gossip_version version =
+            gossip_versions_open(&g->versions, to, g->now_ms, &gives_up);
+
+    if (gives_up) {
+        g->has_unanswered = true;
+        g->unanswered = *to;
+    }
+    g->counters.sent_syns[version]++;
+    gossip_encode_begin(
+            &g->encoder, version, GOSSIP_SYN, g->options.cluster, g->datagram);
     write_digest(g, to, 2 + 2 + g->options.cluster.size);
     return gossip_encode_finish(&g->encoder);
 }
@@ -451,6 +470,9 @@ static struct gossip_member *meet(
     m->was_convicted = gossip_removed_has(&g->removed, &line->id);
     gossip_removed_drop(&g->removed, &line->id);
     gossip_forgotten_drop(&g->forgotten, &line->id.addr);
+    if (addr_is_target(&m->id.addr)) {
+        gossip_versions_met(&g->versions, m);
+    }
     gossip_members_note(&g->members, m, GOSSIP_EVENT_MET);
     return m;
 }
@@ -520,6 +542,7 @@ static void hear(struct gossip *g, const struct gossip_message *m,
 {
     switch (m->type) {
     case GOSSIP_SYN:
+        g->counters.received_syns[m->version]++;
         if (!bytes_equal(m->cluster, g->options.cluster)) {
             g->counters.refused[GOSSIP_REFUSED_FOREIGN_CLUSTER]++;
             reply(g, m, GOSSIP_BAD_CLUSTER, from);
@@ -558,6 +581,9 @@ void gossip_receive(struct gossip *g, uint64_t now_ms, const struct addr *from,
     }
     beat(g);
     hear(g, &message, from);
+    if (message.version == GOSSIP_V1) {
+        gossip_versions_heard(&g->versions, from); /* now that all are met */
+    }
 }
 
 /* --- actions ----------------------------------------------------------- */
@@ -644,10 +670,23 @@ static bool next_lateness(struct gossip *g, struct gossip_action *action)
     return true;
 }
 
+/* Told behind the Syn that gave V1 up, before the next one. */
+static bool next_unanswered(struct gossip *g, struct gossip_action *action)
+{
+    if (!g->has_unanswered) {
+        return false;
+    }
+    *action = (struct gossip_action){
+            .kind = GOSSIP_UNANSWERED, .to = g->unanswered, .member = g->self};
+    g->has_unanswered = false;
+    return true;
+}
+
 bool gossip_next(struct gossip *g, struct gossip_action *action)
 {
-    return next_lateness(g, action) || next_reply(g, action) ||
-           next_syn(g, action) || next_event(g, action);
+    return next_lateness(g, action) || next_unanswered(g, action) ||
+           next_reply(g, action) || next_syn(g, action) ||
+           next_event(g, action);
 }
 
 /* --- whom we ask ------------------------------------------------------- */
@@ -670,6 +709,7 @@ void gossip_seeds(struct gossip *g, const struct addr *addrs, size_t count)
             g->seeds[g->seed_count++] = addrs[i];
         }
     }
+    gossip_versions_seeds(&g->versions, g->seeds, g->seed_count);
 }
 
 int gossip_contact(struct gossip *g, uint64_t now_ms, const struct addr *to)
@@ -681,6 +721,7 @@ int gossip_contact(struct gossip *g, uint64_t now_ms, const struct addr *to)
 void gossip_check(const struct gossip *g)
 {
     gossip_members_check(&g->members);
+    gossip_versions_check(&g->versions);
     assert(gossip_members_find(&g->members, &g->self->id) == g->self);
     assert(g->self->heartbeat > 0);
     assert(!g->self->is_live && !g->self->is_dead);

@@ -51,13 +51,18 @@
  * somebody knows versions of our own state that we never wrote, so another node
  * has our exact identity.
  *
+ * Versions. Exchanges are opened in V0, or in V1 with whoever reads it, as
+ * `protocol` says and gossip_versions.h tells; UNANSWERED says that an address
+ * did not.
+ *
  * Memory has these bounds, all stated in the options: members (`members_max`;
  * further ones are not met, and counted), our own keys (`node_state_max_bytes`
  * of entries as kv_state.h counts them; ERR_FULL), everybody else's names and
  * keys together (`remote_max_bytes`; the prefix of a delta that fits is
  * applied, and counted). Beside that a member takes about 4.5 KiB, most of it
- * for its gaps, and decoding has 16 MiB, of which few are ever touched. Nothing is allocated per datagram but the entries and
- * members that it brings.
+ * for its gaps, and its address 0.2 KiB; decoding has 16 MiB, of which few are
+ * ever touched. Nothing is allocated per datagram but the entries and members
+ * that it brings.
  *
  * Weft runs on one thread; times are the caller's monotonic milliseconds. */
 #pragma once
@@ -72,6 +77,7 @@
 #include "gossip/gossip_members.h"
 #include "gossip/gossip_removed.h"
 #include "gossip/gossip_round.h"
+#include "gossip/gossip_versions.h"
 
 enum {
     GOSSIP_KEY_MAX_BYTES = 255,
@@ -87,6 +93,7 @@ struct gossip_options {
     struct bytes cluster; /* 1 to GOSSIP_CLUSTER_MAX_BYTES; copied */
     struct gossip_id self; /* copied */
     uint64_t interval_ms;
+    enum gossip_protocol protocol; /* what exchanges are opened in */
     size_t fanout; /* live members a round, 1 to GOSSIP_FANOUT_MAX */
     struct gossip_phi_options phi;
     uint64_t dead_grace_ms;
@@ -110,6 +117,8 @@ enum gossip_action_kind {
     GOSSIP_TWIN, /* `member` bears our name and lives */
     GOSSIP_SUCCESSOR, /* `member` is a higher, silent generation of our name */
     GOSSIP_AHEAD, /* somebody knows more of us than we wrote */
+    GOSSIP_UNANSWERED, /* `to` does not answer V1, and gets V0 for
+            GOSSIP_REFUSED_MS; `member` is ourselves */
 };
 
 /* What is pointed at is borrowed until the next call on the core. */
@@ -131,6 +140,7 @@ struct gossip {
     struct budget remote_budget;
     struct gossip_removed removed;
     struct gossip_forgotten forgotten;
+    struct gossip_versions versions;
     struct gossip_decoder decoder;
     struct gossip_encoder encoder;
     struct gossip_ranking ranking;
@@ -146,6 +156,8 @@ struct gossip {
     uint8_t *datagram; /* what is being sent */
     size_t reply_size; /* of a reply that waits in it; 0: none */
     struct addr reply_to;
+    bool has_unanswered; /* to be told */
+    struct addr unanswered;
     size_t digest_rotation; /* who comes first if not all fit */
 
     uint64_t late_ms; /* of the lateness to be told; 0: none */
@@ -217,6 +229,11 @@ const struct gossip_member *gossip_find(
 /* The newest generation of a name, live or not; NULL if there is none. */
 const struct gossip_member *gossip_newest(
         const struct gossip *g, struct bytes name);
+
+/* The version in which a Syn to this member would go out now; V0 too if it can't
+ * be sent to. */
+enum gossip_version gossip_version_for(
+        const struct gossip *g, const struct gossip_member *m);
 
 /* Others that are live, others that are dead. */
 size_t gossip_live_count(const struct gossip *g);

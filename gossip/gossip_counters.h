@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gossip/gossip_drop.h"
+#include "gossip/gossip_wire.h"
 
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct gossip_counters {
     uint64_t sent_bytes;
     uint64_t received_packets;
     uint64_t received_bytes;
+    uint64_t sent_syns[GOSSIP_VERSIONS];
+    uint64_t received_syns[GOSSIP_VERSIONS]; /* of any cluster */
     uint64_t truncated; /* deltas that went on past our bound */
     uint64_t resets; /* copies that had to start over */
     uint64_t malformed[GOSSIP_DROP_COUNT]; /* whole datagrams, by reason */

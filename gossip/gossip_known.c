@@ -31,6 +31,12 @@ const struct gossip_member *gossip_newest(
     return gossip_members_newest(&g->members, name);
 }
 
+enum gossip_version gossip_version_for(
+        const struct gossip *g, const struct gossip_member *m)
+{
+    return gossip_versions_next(&g->versions, &m->id.addr, g->now_ms);
+}
+
 size_t gossip_live_count(const struct gossip *g)
 {
     size_t count = 0;

@@ -25,6 +25,7 @@ enum {
     GOSSIP_MAGIC = 0xB053,
     GOSSIP_PLAIN_MAX_BYTES = 1048576, /* of one digest, and of one delta */
     GOSSIP_DELTA_MIN_BUDGET_BYTES = 100, /* with less, a delta stays empty */
+    GOSSIP_VERSIONS = 2, /* protocol versions there are */
 };
 
 /* The version decides how a digest is packed. A reply has the version of what

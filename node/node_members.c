@@ -142,6 +142,16 @@ static void log_liveness(struct node *n, const struct gossip_member *m)
             gossip_member_is_live(m) ? "live" : "dead");
 }
 
+static void log_unanswered(struct node *n, const struct addr *to)
+{
+    char addr[ADDR_TEXT_BYTES];
+
+    node_log(n, NODE_NOTICE,
+            "%s does not answer gossip in protocol V1; it gets V0 for %d "
+            "minutes",
+            addr_format(to, addr), GOSSIP_REFUSED_MS / 60000);
+}
+
 void node_news(struct node *n, const struct gossip_action *news)
 {
     const struct gossip_member *m = news->member;
@@ -153,6 +163,9 @@ void node_news(struct node *n, const struct gossip_action *news)
         return;
     case GOSSIP_LATE:
         node_wake(n);
+        return;
+    case GOSSIP_UNANSWERED:
+        log_unanswered(n, &news->to);
         return;
     case GOSSIP_TWIN:
         node_meet_twin(n, m);

@@ -311,6 +311,7 @@ static void perform(
     case GOSSIP_TWIN:
     case GOSSIP_SUCCESSOR:
     case GOSSIP_AHEAD:
+    case GOSSIP_UNANSWERED:
         return;
     }
 }

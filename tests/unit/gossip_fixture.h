@@ -28,6 +28,7 @@ struct logged {
 
 struct node {
     struct gossip g;
+    bool is_old; /* drops V1 unread, as chitchat 0.10 does */
     struct logged log[LOG_MAX]; /* events, since log_count was last set to 0 */
     size_t log_count;
     size_t sent; /* datagrams */
@@ -161,7 +162,8 @@ static inline void drain(struct world *w, struct gossip *g)
         for (size_t i = 0; i < w->count && !w->is_cut; i++) {
             struct gossip *to = &w->nodes[i]->g;
 
-            if (addr_equal(&to->self->id.addr, &action.to)) {
+            if (addr_equal(&to->self->id.addr, &action.to) &&
+                    !(w->nodes[i]->is_old && node->last[2] == GOSSIP_V1)) {
                 gossip_receive(to, w->now_ms, &g->self->id.addr,
                         bytes_of(node->last, node->last_size));
                 drain(w, to);
