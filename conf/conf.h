@@ -28,7 +28,7 @@
 #include "conf/conf_report.h"
 
 enum {
-    CONF_SETTINGS = 36, /* rows of the table */
+    CONF_SETTINGS = 37, /* rows of the table */
     /* Texts with their NUL; each legal one fits on a line of the file. */
     CONF_NAME_BYTES = 129,
     CONF_HOST_BYTES = 181,
@@ -73,6 +73,12 @@ struct conf_peer {
     unsigned line; /* as in struct conf_origin */
 };
 
+enum conf_protocol {
+    CONF_PROTOCOL_V0,
+    CONF_PROTOCOL_V1,
+    CONF_PROTOCOL_AUTO, /* V1 with those who are known to read it */
+};
+
 enum conf_log_level {
     CONF_LOG_DEBUG,
     CONF_LOG_INFO,
@@ -110,6 +116,7 @@ struct conf {
     struct {
         struct addr bind;
         struct conf_advertise advertise;
+        enum conf_protocol protocol; /* what exchanges are opened in */
         uint64_t interval_ms;
         uint64_t fanout;
         double phi;

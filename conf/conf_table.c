@@ -36,6 +36,8 @@ const struct conf_setting conf_table[CONF_SETTINGS] = {
      "The UDP address to gossip on."},
     {"gossip", "advertise", CONF_ADVERTISE, AT(gossip.advertise), 0, 0, "auto", "",
      "The gossip address that others are told; without a port, the one that was bound."},
+    {"gossip", "protocol", CONF_PROTOCOL, AT(gossip.protocol), 0, 0, "v0", "",
+     "The version in which exchanges are opened: v0, which every chitchat reads; v1, which those from 0.12 on read, and v0 for ten minutes with whoever leaves three of them unanswered; auto: the same with those who are known to read v1, and v0 with all others."},
     {"gossip", "interval", CONF_DURATION, AT(gossip.interval_ms), 50, MINUTE, "500ms", "",
      "The time from one round of gossip to the next."},
     {"gossip", "fanout", CONF_COUNT, AT(gossip.fanout), 1, 64, "3", "",

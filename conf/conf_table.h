@@ -20,6 +20,7 @@ enum conf_type {
     CONF_COUNT, /* uint64_t */
     CONF_RATIO, /* double */
     CONF_YESNO, /* bool */
+    CONF_PROTOCOL, /* enum conf_protocol */
     CONF_LEVEL, /* enum conf_log_level */
     CONF_FORMAT, /* enum conf_log_format */
 };

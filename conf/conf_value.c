@@ -7,15 +7,18 @@
 #include "conf/conf_text.h"
 
 static const char *const yesnos[] = {"no", "yes"};
+static const char *const protocols[] = {"v0", "v1", "auto"};
 static const char *const levels[] = {"debug", "info", "warn", "error"};
 static const char *const formats[] = {"auto", "text", "json"};
 
 enum {
     YESNOS = sizeof(yesnos) / sizeof(yesnos[0]),
+    PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]),
     LEVELS = sizeof(levels) / sizeof(levels[0]),
     FORMATS = sizeof(formats) / sizeof(formats[0]),
 };
 
+static_assert(CONF_PROTOCOL_AUTO + 1 == PROTOCOLS, "a name for each protocol");
 static_assert(CONF_LOG_ERROR + 1 == LEVELS, "a name for each level");
 static_assert(CONF_LOG_JSON + 1 == FORMATS, "a name for each format");
 
@@ -114,6 +117,17 @@ static bool parse_yesno(struct bytes text, bool *out)
         return false;
     }
     *out = choice != 0;
+    return true;
+}
+
+static bool parse_protocol(struct bytes text, enum conf_protocol *out)
+{
+    size_t choice;
+
+    if (!parse_choice(text, protocols, PROTOCOLS, &choice)) {
+        return false;
+    }
+    *out = (enum conf_protocol)choice;
     return true;
 }
 
@@ -327,6 +341,8 @@ static bool parse_scalar(
         return parse_ratio(text, setting, out);
     case CONF_YESNO:
         return parse_yesno(text, out);
+    case CONF_PROTOCOL:
+        return parse_protocol(text, out);
     case CONF_LEVEL:
         return parse_level(text, out);
     case CONF_FORMAT:
@@ -517,6 +533,10 @@ const char *conf_value_format(const struct conf *conf,
     case CONF_YESNO:
         (void)snprintf(text, CONF_VALUE_BYTES, "%s", yesnos[*(const bool *)in]);
         break;
+    case CONF_PROTOCOL:
+        (void)snprintf(text, CONF_VALUE_BYTES, "%s",
+                protocols[*(const enum conf_protocol *)in]);
+        break;
     case CONF_LEVEL:
         (void)snprintf(text, CONF_VALUE_BYTES, "%s",
                 levels[*(const enum conf_log_level *)in]);
@@ -587,6 +607,9 @@ const char *conf_value_phrase(
         break;
     case CONF_YESNO:
         words = "yes or no";
+        break;
+    case CONF_PROTOCOL:
+        words = "v0, v1 or auto";
         break;
     case CONF_LEVEL:
         words = "debug, info, warn or error";

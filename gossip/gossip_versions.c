@@ -235,6 +235,19 @@ enum gossip_version gossip_versions_open(struct gossip_versions *v,
     return GOSSIP_V1;
 }
 
+const char *gossip_protocol_name(enum gossip_protocol protocol)
+{
+    switch (protocol) {
+    case GOSSIP_PROTOCOL_V0:
+        return "v0";
+    case GOSSIP_PROTOCOL_V1:
+        return "v1";
+    case GOSSIP_PROTOCOL_AUTO:
+        break;
+    }
+    return "auto";
+}
+
 void gossip_versions_check(const struct gossip_versions *v)
 {
     for (size_t i = 0; i < v->made; i++) {

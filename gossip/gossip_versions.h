@@ -108,5 +108,8 @@ enum gossip_version gossip_versions_next(const struct gossip_versions *v,
 bool gossip_versions_has(
         const struct gossip_versions *v, const struct addr *addr);
 
+/* As a setting writes it: "v0", "v1" or "auto"; static. */
+const char *gossip_protocol_name(enum gossip_protocol protocol);
+
 /* Asserts that each record has its reason to be there. */
 void gossip_versions_check(const struct gossip_versions *v);

@@ -4,10 +4,24 @@ enum {
     POOL_RESERVE_BYTES = 8 * 1024 * 1024, /* for small frames of peers */
 };
 
+static enum gossip_protocol protocol_of(enum conf_protocol protocol)
+{
+    switch (protocol) {
+    case CONF_PROTOCOL_V0:
+        return GOSSIP_PROTOCOL_V0;
+    case CONF_PROTOCOL_V1:
+        return GOSSIP_PROTOCOL_V1;
+    case CONF_PROTOCOL_AUTO:
+        break;
+    }
+    return GOSSIP_PROTOCOL_AUTO;
+}
+
 static struct gossip_options gossip_of(const struct conf *conf)
 {
     struct gossip_options o = gossip_options_default(conf->gossip.interval_ms);
 
+    o.protocol = protocol_of(conf->gossip.protocol);
     o.fanout = conf->gossip.fanout;
     o.phi.threshold = conf->gossip.phi;
     o.phi.min_mean_ms = (uint32_t)conf->gossip.min_mean_ms;

@@ -36,6 +36,15 @@ static struct json_object *gossip_dropped(const struct node *n)
     return object;
 }
 
+static struct json_object *syns(const uint64_t counts[static GOSSIP_VERSIONS])
+{
+    struct json_object *object = json_object_new_object();
+
+    report_add_number(object, "v0", counts[GOSSIP_V0]);
+    report_add_number(object, "v1", counts[GOSSIP_V1]);
+    return object;
+}
+
 static struct json_object *gossip_info(const struct node *n)
 {
     const struct gossip_counters *c = gossip_counters(&n->gossip);
@@ -43,7 +52,8 @@ static struct json_object *gossip_info(const struct node *n)
 
     report_add_addr(object, "addr", &n->options.gossip_addr);
     report_add_text(object, "dialect", "plain");
-    report_add_text(object, "protocol", "v0");
+    report_add_text(object, "protocol",
+            gossip_protocol_name(n->gossip.options.protocol));
     report_add_number(object, "rounds", c->rounds);
     report_add_number(object, "live", gossip_live_count(&n->gossip));
     report_add_number(object, "dead", gossip_dead_count(&n->gossip));
@@ -51,6 +61,8 @@ static struct json_object *gossip_info(const struct node *n)
             object, "sent", traffic("packets", c->sent_packets, c->sent_bytes));
     report_add(object, "received",
             traffic("packets", c->received_packets, c->received_bytes));
+    report_add(object, "syns_sent", syns(c->sent_syns));
+    report_add(object, "syns_received", syns(c->received_syns));
     report_add(object, "dropped", gossip_dropped(n));
     return object;
 }

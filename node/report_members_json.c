@@ -53,6 +53,19 @@ static void add_liveness(struct json_object *object, const struct node *n,
                     : NULL);
 }
 
+/* What an exchange with it is opened in. */
+static void add_protocol(struct json_object *object, const struct node *n,
+        const struct gossip_member *m)
+{
+    enum gossip_version version = gossip_version_for(&n->gossip, m);
+
+    if (m->is_self) {
+        report_add(object, "protocol", NULL);
+    } else {
+        report_add_text(object, "protocol", version == GOSSIP_V1 ? "v1" : "v0");
+    }
+}
+
 static struct json_object *member_of(
         const struct node *n, const struct gossip_member *m)
 {
@@ -64,6 +77,7 @@ static struct json_object *member_of(
     report_add(object, "gossip_id", report_text(m->id.node_id));
     report_add_digits(object, "generation", m->id.generation);
     report_add_addr(object, "gossip_addr", &m->id.addr);
+    add_protocol(object, n, m);
     add_value(object, "name", m, "node:name");
     add_value(object, "state", m, "node:state");
     add_value(object, "version", m, "node:version");

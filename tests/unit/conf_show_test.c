@@ -45,6 +45,7 @@ static struct fixture *from_every_source(void)
     conf_set(&f->conf, "gossip.phi=7.25", &f->report);
     conf_set(&f->conf, "kv.max_value=1025", &f->report);
     conf_set(&f->conf, "shuffle.advertise=[2001:db8::2]:3", &f->report);
+    conf_set(&f->conf, "gossip.protocol=v1", &f->report);
     conf_set(&f->conf, "log.format=json", &f->report);
     conf_check(&f->conf, &f->report);
     fixture_expect(f, "");
@@ -75,6 +76,7 @@ static void each_value_is_shown_with_its_origin(void **state)
             "# t.ini:4\nseed = a:1\n# t.ini:5\nseed = [::1]:2\n",
             "\n[gossip]\n# default\nbind = 127.0.0.1:7741\n",
             "# t.ini:7\nadvertise = ::1\n",
+            "# flag\nprotocol = v1\n",
             "# flag\nphi = 7.25\n",
             "# t.ini:8\ndead_grace = 90s\n",
             "# env WEFT_SHUFFLE_PEER\npeer = 8@[2001:db8::1]:1\n",

@@ -300,6 +300,12 @@ static void a_choice_is_one_of_its_words(void **state)
     assert_int_equal(parse(f, "security", "insecure", "no"), 0);
     assert_false(f->conf.security.insecure);
     assert_int_equal(parse(f, "security", "insecure", "true"), ERR_INVALID);
+    assert_int_equal(parse(f, "gossip", "protocol", "auto"), 0);
+    assert_int_equal(f->conf.gossip.protocol, CONF_PROTOCOL_AUTO);
+    assert_int_equal(parse(f, "gossip", "protocol", "v1"), 0);
+    assert_int_equal(f->conf.gossip.protocol, CONF_PROTOCOL_V1);
+    assert_int_equal(parse(f, "gossip", "protocol", "V1"), ERR_INVALID);
+    assert_int_equal(parse(f, "gossip", "protocol", "v2"), ERR_INVALID);
     assert_int_equal(parse(f, "log", "level", "warn"), 0);
     assert_int_equal(f->conf.log.level, CONF_LOG_WARN);
     assert_int_equal(parse(f, "log", "level", "warning"), ERR_INVALID);

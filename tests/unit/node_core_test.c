@@ -684,6 +684,73 @@ static void ask(struct world *w, struct world_node *n, const char *call,
     world_drain(w, n);
 }
 
+/* How many times `part` stands in the text. */
+static size_t times(const char *text, const char *part)
+{
+    size_t count = 0;
+
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        count++;
+    }
+    return count;
+}
+
+/* All are Weft nodes, which read V1. Of ourselves nothing is said. */
+static void a_node_says_which_protocol_it_opens_with(void **context)
+{
+    static const struct {
+        enum gossip_protocol protocol;
+        const char *name;
+        size_t v0; /* members that an exchange is opened with in V0 */
+        size_t v1;
+    } NODES[] = {{GOSSIP_PROTOCOL_V0, "\"protocol\":\"v0\"", 2, 0},
+            {GOSSIP_PROTOCOL_V1, "\"protocol\":\"v1\"", 0, 2},
+            {GOSSIP_PROTOCOL_AUTO, "\"protocol\":\"auto\"", 0, 2}};
+    static char json[64 * 1024];
+    struct shuffle_wire_result result;
+    struct world *w = *context;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct node_options o = world_options(i + 1);
+        struct world_node *n;
+
+        o.gossip.protocol = NODES[i].protocol;
+        n = world_start(w, &o);
+        world_seed(w, n, w->nodes[0]);
+    }
+    world_run(w, 40 * WORLD_INTERVAL_MS);
+    for (size_t i = 0; i < 3; i++) {
+        ask(w, w->nodes[i], "{\"cmd\":\"info\"}", &result, json);
+        assert_non_null(strstr(json, NODES[i].name));
+        assert_non_null(strstr(json, "\"syns_sent\":{\"v0\":"));
+        assert_int_equal(times(json, "\"syns_sent\":{\"v0\":0,"), i == 1);
+        assert_int_equal(times(json, "\"v1\":0},\"syns_received\""), i == 0);
+        ask(w, w->nodes[i], "{\"cmd\":\"members\"}", &result, json);
+        assert_int_equal(times(json, "\"protocol\":\"v0\""), NODES[i].v0);
+        assert_int_equal(times(json, "\"protocol\":\"v1\""), NODES[i].v1);
+        assert_int_equal(times(json, "\"protocol\":null"), 1);
+    }
+}
+
+static void who_does_not_answer_v1_is_logged_once(void **context)
+{
+    struct world *w = *context;
+    struct node_options o = world_options(1);
+    struct world_node *n;
+    struct addr nobody = addr_ipv4(10, 0, 0, 9, 7741);
+
+    o.gossip.protocol = GOSSIP_PROTOCOL_V1;
+    n = world_start(w, &o);
+    node_seeds(&n->node, &nobody, 1);
+    world_drain(w, n);
+    world_run(w, 40 * WORLD_INTERVAL_MS);
+    assert_int_equal(
+            times(n->log, "10.0.0.9:7741 does not answer gossip in protocol "
+                          "V1; it gets V0 for 10 minutes"),
+            1);
+}
+
 static void a_checkpoint_may_be_asked_for_anywhere(void **context)
 {
     static char json[64 * 1024];
@@ -1019,6 +1086,8 @@ int main(void)
             CASE(a_watch_tells_what_is_there_and_what_changes),
             CASE(a_program_waits_for_one_thing_at_a_time),
             CASE(calls_are_answered_with_their_exit_code),
+            CASE(a_node_says_which_protocol_it_opens_with),
+            CASE(who_does_not_answer_v1_is_logged_once),
             CASE(a_checkpoint_may_be_asked_for_anywhere),
             CASE(a_checkpoint_that_nobody_begins_is_a_sentence),
             CASE(who_asked_and_went_is_forgotten),

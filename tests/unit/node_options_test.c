@@ -29,16 +29,17 @@ static void what_was_written_reaches_its_core(void **context)
 {
     static const char *const SETTINGS[] = {"cluster.name=loom",
             "cluster.seed=10.0.0.2:7741", "gossip.interval=211ms",
-            "gossip.fanout=4", "gossip.phi=9.5", "gossip.min_mean=212ms",
-            "gossip.dead_grace=213s", "gossip.tombstone_grace=214s",
-            "gossip.members_max=215", "kv.max_value=3KiB",
-            "kv.max_node_state=200KiB", "kv.max_remote=5MiB",
-            "shuffle.vnodes=128", "shuffle.max_frame=7MiB",
-            "shuffle.window=1MiB", "shuffle.memory_budget=99MiB",
-            "shuffle.connect_timeout=216ms", "shuffle.peer_timeout=217s",
-            "shuffle.reconnect_min=21ms", "shuffle.reconnect_max=219ms",
-            "checkpoint.interval=220s", "checkpoint.align_timeout=221ms",
-            "checkpoint.patience=3", "checkpoint.expect=5"};
+            "gossip.protocol=v1", "gossip.fanout=4", "gossip.phi=9.5",
+            "gossip.min_mean=212ms", "gossip.dead_grace=213s",
+            "gossip.tombstone_grace=214s", "gossip.members_max=215",
+            "kv.max_value=3KiB", "kv.max_node_state=200KiB",
+            "kv.max_remote=5MiB", "shuffle.vnodes=128",
+            "shuffle.max_frame=7MiB", "shuffle.window=1MiB",
+            "shuffle.memory_budget=99MiB", "shuffle.connect_timeout=216ms",
+            "shuffle.peer_timeout=217s", "shuffle.reconnect_min=21ms",
+            "shuffle.reconnect_max=219ms", "checkpoint.interval=220s",
+            "checkpoint.align_timeout=221ms", "checkpoint.patience=3",
+            "checkpoint.expect=5"};
     static struct conf conf;
     struct node_options o = options_after(
             &conf, SETTINGS, sizeof(SETTINGS) / sizeof(SETTINGS[0]));
@@ -47,6 +48,7 @@ static void what_was_written_reaches_its_core(void **context)
     assert_string_equal(o.cluster, "loom");
     assert_true(o.has_seeds);
     assert_int_equal(o.gossip.interval_ms, 211);
+    assert_int_equal(o.gossip.protocol, GOSSIP_PROTOCOL_V1);
     assert_int_equal(o.gossip.fanout, 4);
     assert_true(o.gossip.phi.threshold == 9.5);
     assert_int_equal(o.gossip.phi.min_mean_ms, 212);
