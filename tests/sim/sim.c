@@ -31,6 +31,9 @@ struct sim_node {
     uint64_t start_ms; /* when it will be up; UINT64_MAX: never */
     uint64_t deadline_ms;
     uint64_t generation;
+    enum gossip_protocol protocol;
+    bool reads_v1;
+    uint64_t heard; /* see sim_heard */
     size_t latenesses;
     struct packet *socket[SIM_SOCKET_MAX]; /* while it is paused */
     size_t socket_count;
@@ -55,6 +58,7 @@ struct sim {
     uint64_t next_check_ms;
     struct sim_node *nodes;
     bool *cut; /* [from * nodes + to] */
+    size_t *unread; /* [from * nodes + to] */
     struct packet **heap; /* in the air, the earliest on top */
     size_t heap_count;
     size_t heap_capacity;
@@ -178,6 +182,15 @@ static void launch(
     heap_push(sim, packet);
 }
 
+static void overhear(
+        struct sim *sim, size_t from, size_t to, struct bytes datagram)
+{
+    struct sim_node *n = &sim->nodes[to];
+    uint64_t facts[] = {n->heard, sim->now_ms, from, hash_xxh3(datagram)};
+
+    n->heard = hash_xxh3(bytes_of(facts, sizeof(facts)));
+}
+
 static void send(struct sim *sim, size_t from, const struct addr *to_addr,
         struct bytes datagram)
 {
@@ -185,7 +198,10 @@ static void send(struct sim *sim, size_t from, const struct addr *to_addr,
 
     sim->traffic.packets++;
     sim->traffic.bytes += datagram.size;
-    note(sim, datagram.size);
+    note(sim, hash_xxh3(datagram));
+    if (to < sim->options.nodes) {
+        overhear(sim, from, to, datagram);
+    }
     if (to == sim->options.nodes || is_cut(sim, from, to) ||
             prng_unit(&sim->chance) < sim->options.loss) {
         return;
@@ -341,6 +357,7 @@ static void start(struct sim *sim, size_t node)
     o.self = id_of(sim, node, name);
     o.members_max = 2 * sim->options.nodes;
     o.seed = prng_u64(&sim->chance);
+    o.protocol = n->protocol;
     if (sim->options.tune != NULL) {
         sim->options.tune(&o);
     }
@@ -382,7 +399,10 @@ static void receive(struct sim *sim, struct packet *packet)
         n->socket[n->socket_count++] = packet;
         return;
     }
-    if (n->is_up && !n->is_paused) {
+    if (!n->reads_v1 && packet->bytes[2] == GOSSIP_V1) {
+        sim->unread[node_at(sim, &packet->from) * sim->options.nodes +
+                    packet->to]++;
+    } else if (n->is_up && !n->is_paused) {
         gossip_receive(&n->g, sim->now_ms, &packet->from,
                 bytes_of(packet->bytes, packet->size));
         drain(sim, packet->to);
@@ -416,11 +436,15 @@ struct sim *sim_new(const struct sim_options *options)
     prng_init(&sim->chance, sim->options.seed);
     sim->nodes = calloc(n, sizeof(sim->nodes[0]));
     sim->cut = calloc(n * n, sizeof(sim->cut[0]));
+    sim->unread = calloc(n * n, sizeof(sim->unread[0]));
     sim->removed = calloc(n * n, sizeof(sim->removed[0]));
     sim->told = calloc(TOLD_MAX, sizeof(sim->told[0]));
-    assert(sim->nodes != NULL && sim->cut != NULL && sim->removed != NULL);
+    assert(sim->nodes != NULL && sim->cut != NULL && sim->unread != NULL &&
+            sim->removed != NULL);
     for (size_t i = 0; i < n; i++) {
         sim->nodes[i].generation = 1;
+        sim->nodes[i].protocol = gossip_options_default(1).protocol;
+        sim->nodes[i].reads_v1 = true;
         sim->nodes[i].start_ms =
                 prng_below(&sim->chance, sim->options.interval_ms);
     }
@@ -438,6 +462,7 @@ void sim_free(struct sim *sim)
     free(sim->heap);
     free(sim->nodes);
     free(sim->cut);
+    free(sim->unread);
     free(sim->told);
     free(sim->removed);
     free(sim);
@@ -594,6 +619,13 @@ void sim_restart(struct sim *sim, size_t node)
         sim->removed[i * sim->options.nodes + node] = false;
     }
     sim_restart_same(sim, node);
+}
+
+void sim_speak(struct sim *sim, size_t node, enum gossip_protocol protocol,
+        bool reads_v1)
+{
+    sim->nodes[node].protocol = protocol;
+    sim->nodes[node].reads_v1 = reads_v1;
 }
 
 void sim_pause(struct sim *sim, size_t node)
@@ -923,6 +955,16 @@ uint64_t sim_probe_ms(const struct sim *sim, double share)
 struct sim_traffic sim_traffic(const struct sim *sim)
 {
     return sim->traffic;
+}
+
+uint64_t sim_heard(const struct sim *sim, size_t node)
+{
+    return sim->nodes[node].heard;
+}
+
+size_t sim_unread(const struct sim *sim, size_t from, size_t node)
+{
+    return sim->unread[from * sim->options.nodes + node];
 }
 
 uint64_t sim_fingerprint(const struct sim *sim)

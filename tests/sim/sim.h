@@ -64,6 +64,10 @@ void sim_restart_same(struct sim *sim, size_t node);
 void sim_hold(struct sim *sim, size_t node);
 /* From now on its only seed; itself: none. */
 void sim_seed(struct sim *sim, size_t node, size_t seed);
+/* What it opens exchanges in from its next start on; and whether it reads V1,
+ * which chitchat before 0.12 drops. Else the default, and yes. */
+void sim_speak(struct sim *sim, size_t node, enum gossip_protocol protocol,
+        bool reads_v1);
 void sim_pause(struct sim *sim, size_t node);
 void sim_resume(struct sim *sim, size_t node);
 
@@ -143,6 +147,13 @@ struct sim_traffic {
     uint64_t bytes;
 };
 struct sim_traffic sim_traffic(const struct sim *sim);
+
+/* What was sent to this node, when, by whom, to the byte: a number that two
+ * runs share if it was the same. */
+uint64_t sim_heard(const struct sim *sim, size_t node);
+
+/* How many datagrams of one node another has dropped for being V1. */
+size_t sim_unread(const struct sim *sim, size_t from, size_t node);
 
 /* A number that two runs share exactly if they were the same. */
 uint64_t sim_fingerprint(const struct sim *sim);
