@@ -21,12 +21,14 @@ import checkpoint_stories
 import gossip_stories
 import peer_stories
 import shuffle_stories
+import version_stories
 from processes import Failure, World
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WITH_WEFT = [
     *gossip_stories.STORIES,
+    *version_stories.STORIES,
     *shuffle_stories.STORIES,
     *checkpoint_stories.STORIES,
 ]
