@@ -8,7 +8,7 @@
 #include "checkpoint_harness.h"
 
 enum {
-    RUNS = 300,
+    RUNS = 200,
     EVENTS = 40,
 };
 

@@ -664,6 +664,29 @@ static void two_leaders_at_once_end_as_one(void **state)
     h_close(&h);
 }
 
+static void who_follows_another_refuses_what_it_has_not_acked(void **state)
+{
+    struct harness h;
+    struct h_call call;
+
+    (void)state;
+    h_start(&h, 1);
+    h.nodes[0]->is_stuck = true;
+    h_fact(&h, 0, h_member(8));
+    h_fact(&h, 0, h_member(9));
+    h_call(&h, 0, 9, 7, &call);
+    h_hear(&h, 0, 9, 0, call.a);
+    h_call(&h, 0, 8, 9, &call);
+    h_hear(&h, 0, 8, 0, call.a);
+    assert_int_equal(h.nodes[0]->cuts, 2);
+    assert_int_equal(h.nodes[0]->aborts, 1);
+    assert_int_equal(h.nodes[0]->sent, 1);
+    assert_non_null(strstr(h.nodes[0]->last_sent, "\"epoch\":7,\"ok\":false"));
+    assert_non_null(strstr(
+            h.nodes[0]->last_sent, "epoch 9 of leader 8 has begun at node 1"));
+    h_close(&h);
+}
+
 static void a_lower_leader_makes_a_higher_one_give_way(void **state)
 {
     struct harness h;
@@ -759,6 +782,43 @@ static void a_decision_under_way_survives_joining_anew(void **state)
     h_close(&h);
 }
 
+/* It may be on disk, and may not: an answer now could be contradicted. */
+static void what_is_being_kept_is_not_presumed_aborted(void **state)
+{
+    struct harness h;
+    struct h_node *n;
+    struct control_request ask = {.why = CONTROL_WHY_OUTCOME,
+            .leader = 1,
+            .generation = 1001,
+            .epoch = 1};
+    unsigned sent;
+
+    (void)state;
+    h_init(&h, 1);
+    h_add(&h, 1);
+    n = h.nodes[0];
+    n->options.keeps = true;
+    n->options.earlier_generation = 1;
+    n->keep_us = 20 * H_MS;
+    h_boot(&h, 0);
+    begin(&h, 0);
+    h_run(&h, 5);
+    assert_int_equal(n->disk_count, 1);
+    n->generation++;
+    checkpoint_generation(&n->cp, h.now_us, n->generation);
+    h_drain(&h, 0);
+    h_fact(&h, 0, h_member(2));
+    sent = n->sent;
+    checkpoint_requested(&n->cp, h.now_us, 2, &ask);
+    h_drain(&h, 0);
+    assert_int_equal(n->sent, sent);
+    h_run(&h, 20);
+    checkpoint_requested(&n->cp, h.now_us, 2, &ask);
+    h_drain(&h, 0);
+    assert_non_null(strstr(n->last_sent, "\"Commit\""));
+    h_close(&h);
+}
+
 /* --- requests --- */
 
 static void requests_of_many_share_the_next_one(void **state)
@@ -803,6 +863,29 @@ static void a_request_follows_the_leader(void **state)
     answer = h_ask(&h, 2, 10000);
     assert_non_null(answer);
     assert_int_equal(answer->outcome, SHUFFLE_OUTCOME_COMMITTED);
+    h_close(&h);
+}
+
+static void a_request_that_comes_twice_is_one(void **state)
+{
+    struct harness h;
+    const struct control_request ask = {.why = CONTROL_WHY_BARRIER, .asked = 5};
+
+    (void)state;
+    h_start(&h, 1);
+    h.nodes[0]->cut_us = 10 * H_MS;
+    h_fact(&h, 0, (struct checkpoint_member){.id = 2, .generation = 1002});
+    for (int i = 0; i < 3; i++) {
+        checkpoint_requested(&h.nodes[0]->cp, h.now_us, 2, &ask);
+        h_drain(&h, 0);
+        h_run(&h, 2);
+    }
+    h_run(&h, 100);
+    assert_int_equal(h.nodes[0]->cuts, 1);
+    /* Later it means that the asker has not heard of that one. */
+    checkpoint_requested(&h.nodes[0]->cp, h.now_us, 2, &ask);
+    h_drain(&h, 0);
+    assert_int_equal(h.nodes[0]->cuts, 2);
     h_close(&h);
 }
 
@@ -1457,12 +1540,15 @@ int main(void)
             cmocka_unit_test(a_paused_leader_between_any_two_actions),
             cmocka_unit_test(a_paused_follower_between_any_two_actions),
             cmocka_unit_test(two_leaders_at_once_end_as_one),
+            cmocka_unit_test(who_follows_another_refuses_what_it_has_not_acked),
             cmocka_unit_test(a_lower_leader_makes_a_higher_one_give_way),
             cmocka_unit_test(a_higher_leader_is_refused_by_one_that_leads),
             cmocka_unit_test(a_decision_that_cannot_be_kept_is_an_abort),
             cmocka_unit_test(a_decision_under_way_survives_joining_anew),
+            cmocka_unit_test(what_is_being_kept_is_not_presumed_aborted),
             cmocka_unit_test(requests_of_many_share_the_next_one),
             cmocka_unit_test(a_request_follows_the_leader),
+            cmocka_unit_test(a_request_that_comes_twice_is_one),
             cmocka_unit_test(a_lost_request_is_made_again),
             cmocka_unit_test(without_a_leader_a_request_waits_ten_seconds),
             cmocka_unit_test(a_leader_that_begins_nothing_is_not_waited_for),
