@@ -42,7 +42,8 @@
  * Sleep. A node whose own round came far too late asks the others whether they
  * have buried it, and until one that did not sleep has said no (or all of them
  * turn out to ask the same) it answers no Prepare, and hands nothing to sinks.
- * If one says yes it joins anew.
+ * If one says yes it joins anew. Whoever has found the asking generation dead,
+ * or knows a newer one, says yes; no says only whoever holds it for live.
  *
  * A core: facts in, actions out, no clock; the node carries the texts. Times are
  * microseconds on the caller's monotonic clock, for the ledger's sake. Memory:
@@ -59,7 +60,6 @@
 enum {
     CHECKPOINT_CLIENTS_MAX = 64, /* programs that may wait for one */
     CHECKPOINT_TEXT_BYTES = 64 * 1024, /* the longest control record */
-    CHECKPOINT_CONVICTED_MAX = 256, /* lives that we have judged dead */
 
     CHECKPOINT_AGAIN_MS = 1000, /* what was asked and not answered */
     CHECKPOINT_SILENCE_MS = 2000, /* of a leader, beyond the deadline */
@@ -93,6 +93,7 @@ struct checkpoint_member {
     bool active; /* as it says of itself */
     bool draining; /* likewise: it still serves and acks, and does not lead */
     bool speaks_weft;
+    bool convicted; /* this generation was found dead here, live or not */
 };
 
 /* A member, and what has become of it here. */
@@ -217,12 +218,6 @@ struct checkpoint_drain {
     uint64_t token;
 };
 
-/* A life of a node that we have judged dead. */
-struct checkpoint_life {
-    uint64_t id;
-    uint64_t generation;
-};
-
 struct checkpoint {
     struct checkpoint_options options;
     bool active;
@@ -265,8 +260,6 @@ struct checkpoint {
     bool is_in_doubt; /* we slept, and nobody has answered yet */
     bool is_buried; /* somebody has, and our new generation is on its way */
     uint64_t awake_due_us; /* when the others are asked (again) */
-    struct checkpoint_life convicted[CHECKPOINT_CONVICTED_MAX]; /* a ring */
-    size_t convicted_next;
 
     struct control_watermark local;
     struct control_watermark cluster;
@@ -360,11 +353,6 @@ void checkpoint_drain(struct checkpoint *c, uint64_t now_us,
 /* Our own round came far too late: we may have been buried. CONFIRMED, or
  * BURIED; after the latter checkpoint_generation ends the doubt. */
 void checkpoint_slept(struct checkpoint *c, uint64_t now_us);
-
-/* Others, whom we have judged dead in this generation: what to answer them
- * when they ask. */
-void checkpoint_convicted(
-        struct checkpoint *c, uint64_t id, uint64_t generation);
 
 /* --- time, actions, what is known --- */
 

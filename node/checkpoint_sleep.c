@@ -71,38 +71,32 @@ void checkpoint_sleep_answered(struct checkpoint *c, uint64_t now_us,
     }
 }
 
-void checkpoint_convicted(
-        struct checkpoint *c, uint64_t id, uint64_t generation)
+/* This very life, or one behind it: what runs of the older one was given up. */
+static bool was_buried(
+        const struct checkpoint_member *known, uint64_t generation)
 {
-    c->convicted[c->convicted_next] =
-            (struct checkpoint_life){.id = id, .generation = generation};
-    c->convicted_next = (c->convicted_next + 1) % CHECKPOINT_CONVICTED_MAX;
-}
-
-static bool was_convicted(
-        const struct checkpoint *c, uint64_t id, uint64_t generation)
-{
-    for (size_t i = 0; i < CHECKPOINT_CONVICTED_MAX; i++) {
-        if (c->convicted[i].id == id &&
-                c->convicted[i].generation == generation) {
-            return true;
-        }
-    }
-    return false;
+    return generation < known->generation ||
+           (generation == known->generation && known->convicted);
 }
 
 /* Whom we have buried hears so in any case. But that we have not says little
- * while we do not know what happened when we slept ourselves. */
+ * while we do not know what happened when we slept ourselves, and nothing of a
+ * life that we do not hold for live: we may have begun while it slept. */
 void checkpoint_answer_awake(struct checkpoint *c, struct checkpoint_peer *peer,
         const struct control_request *request)
 {
-    bool is_buried = was_convicted(c, peer->facts.id, request->generation);
+    const struct checkpoint_member *known = &peer->facts;
+    bool is_buried = was_buried(known, request->generation);
+    bool is_known = request->generation == known->generation;
 
     if (!is_buried && c->is_in_doubt) {
-        peer->slept_too = request->generation == peer->facts.generation;
+        peer->slept_too = is_known;
         return;
     }
-    checkpoint_send_request(c, peer->facts.id,
+    if (!is_buried && !(is_known && known->live)) {
+        return; /* it asks again */
+    }
+    checkpoint_send_request(c, known->id,
             &(struct control_request){
                     .why = is_buried ? CONTROL_WHY_BURIED : CONTROL_WHY_ALIVE,
                     .generation = request->generation});

@@ -55,6 +55,7 @@ void node_checkpoint_member(
             .generation = m->id.generation,
             .live = gossip_member_is_live(m),
             .speaks_weft = speaks_weft,
+            .convicted = gossip_member_was_convicted(m),
     };
     struct bytes state;
 
@@ -73,15 +74,6 @@ void node_checkpoint_member_gone(struct node *n, uint64_t id)
 {
     checkpoint_member_gone(&n->checkpoint, node_now_us(n), id);
     n->has_place_news = true;
-}
-
-void node_checkpoint_convicted(struct node *n, const struct gossip_member *m)
-{
-    uint64_t id;
-
-    if (gossip_member_node_id(m, &id)) {
-        checkpoint_convicted(&n->checkpoint, id, m->id.generation);
-    }
 }
 
 /* A control record, from a key or from a frame: `version` 0. */

@@ -76,7 +76,6 @@ uint64_t node_now_us(const struct node *n);
 void node_checkpoint_member(
         struct node *n, const struct gossip_member *m, bool speaks_weft);
 void node_checkpoint_member_gone(struct node *n, uint64_t id);
-void node_checkpoint_convicted(struct node *n, const struct gossip_member *m);
 void node_checkpoint_key(struct node *n, const struct gossip_member *m,
         const struct kv_entry *e);
 

@@ -177,9 +177,6 @@ void node_news(struct node *n, const struct gossip_action *news)
         node_meet_double(n);
         return;
     case GOSSIP_DEAD:
-        node_checkpoint_convicted(n, m);
-        log_liveness(n, m);
-        break;
     case GOSSIP_LIVE:
         log_liveness(n, m);
         break;

@@ -723,6 +723,8 @@ static inline void h_tell_facts(struct harness *h, size_t of, size_t to)
     if (view->facts.generation != facts.generation) {
         view->barrier_seen = 0;
         view->ack_seen = 0;
+    } else {
+        facts.convicted = view->facts.convicted;
     }
     if (!view->is_known || !h_same_facts(&view->facts, &facts)) {
         view->is_known = true;
@@ -745,7 +747,7 @@ static inline void h_detect(struct harness *h, size_t of, size_t by)
     if (view->is_known && view->facts.live &&
             h->now_us - view->heard_us > H_DETECT_US) {
         view->facts.live = false;
-        checkpoint_convicted(&m->cp, view->facts.id, view->facts.generation);
+        view->facts.convicted = true;
         checkpoint_member(&m->cp, h->now_us, &view->facts);
         h_drain(h, by);
     }
