@@ -34,7 +34,8 @@
  *
  * The sick. A member to which `patience` attempts in a row were lost is left
  * out (suspended), live or not, until it answers a probe or has a new
- * generation. Probes go with every attempt, and every five seconds.
+ * generation. Probes go with every attempt, and every five seconds. A LaminarDB
+ * member answers none: it is tried again after a minute.
  *
  * The half. With `expect`, a side with half or fewer of the expected members
  * starts and commits nothing.
@@ -65,6 +66,7 @@ enum {
     CHECKPOINT_SILENCE_MS = 2000, /* of a leader, beyond the deadline */
     CHECKPOINT_DRAIN_MS = 4000, /* for moving our stages away, in all */
     CHECKPOINT_PROBE_MS = 5000,
+    CHECKPOINT_MUTE_MS = 60000, /* that one who answers no probe is left out */
     CHECKPOINT_LEADERLESS_MS = 10000, /* until a request is refused */
     CHECKPOINT_LAMINAR_MS = 30000, /* in which a LaminarDB leader decides */
 };
@@ -107,6 +109,7 @@ struct checkpoint_peer {
     uint64_t failed[CHECKPOINT_FAILED_MAX]; /* their epochs, the latest last */
     size_t failed_count;
     bool is_suspended;
+    uint64_t suspended_us; /* since when */
     bool has_asked; /* for a checkpoint that has not begun yet */
     uint64_t token; /* its latest request */
     uint64_t told; /* the epoch that answers it: it hears of the outcome */

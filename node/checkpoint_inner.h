@@ -71,7 +71,7 @@ void checkpoint_count_lost(
         struct checkpoint *c, uint64_t now_us, uint64_t id, uint64_t epoch);
 void checkpoint_count_well(struct checkpoint *c, uint64_t id);
 
-/* It has answered: it is listed again, on probation. */
+/* It has answered, or cannot: it is listed again, on probation. */
 void checkpoint_readmit(struct checkpoint *c, struct checkpoint_peer *peer);
 bool checkpoint_has_sick(const struct checkpoint *c);
 void checkpoint_probe(struct checkpoint *c, uint64_t now_us);

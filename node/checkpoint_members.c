@@ -234,6 +234,7 @@ void checkpoint_count_lost(
     if (c->options.patience > 0 && peer->lost >= c->options.patience &&
             !peer->is_suspended) {
         peer->is_suspended = true;
+        peer->suspended_us = now_us;
         c->probe_due_us = now_us + checkpoint_us(CHECKPOINT_PROBE_MS);
         say_suspended(c, id, true);
     }
@@ -268,14 +269,26 @@ bool checkpoint_has_sick(const struct checkpoint *c)
     return false;
 }
 
+/* LaminarDB members know no probe: an attempt is the only way to ask them. */
+static bool is_tried_again(const struct checkpoint_peer *peer, uint64_t now_us)
+{
+    return !peer->facts.speaks_weft &&
+           now_us - peer->suspended_us >= checkpoint_us(CHECKPOINT_MUTE_MS);
+}
+
 void checkpoint_probe(struct checkpoint *c, uint64_t now_us)
 {
     const struct control_request probe = {.why = CONTROL_WHY_PROBE};
 
     for (size_t i = 0; i < c->peers_count; i++) {
-        const struct checkpoint_peer *peer = &c->peers[i];
+        struct checkpoint_peer *peer = &c->peers[i];
 
-        if (peer->is_suspended && peer->facts.live && peer->facts.speaks_weft) {
+        if (!peer->is_suspended || !peer->facts.live) {
+            continue;
+        }
+        if (is_tried_again(peer, now_us)) {
+            checkpoint_readmit(c, peer);
+        } else if (peer->facts.speaks_weft) {
             checkpoint_send_request(c, peer->facts.id, &probe);
         }
     }
