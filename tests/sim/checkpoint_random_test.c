@@ -92,11 +92,12 @@ static void start_sink(struct run *r, const char *stage)
             count_running(r, WORLD_SINK, stage) >= r->sinks) {
         return;
     }
-    (void)world_sink(r->w, &(struct world_sink_options){.node = node,
-                                   .stage = stage,
-                                   .sources = below(r, 4) == 0 ? 1 : 0,
-                                   .pace_us = below(r, 3) * 200,
-                                   .window_bytes = 2048 << below(r, 6)});
+    (void)world_sink(
+            r->w, &(struct world_sink_options){.node = node,
+                          .stage = stage,
+                          .sources = below(r, 4) == 0 ? 1 : 0,
+                          .pace_us = below(r, 3) * 200,
+                          .window_bytes = (size_t)2048 << below(r, 6)});
 }
 
 static void start_source(struct run *r, const char *stage)
@@ -479,7 +480,7 @@ static void begin(struct run *r, uint64_t seed)
     r->w = world_new(&(struct world_options){.nodes = r->nodes,
             .seed = seed,
             .link = {.delay_us = 200, .jitter_us = 300},
-            .buffer_bytes = 4096 << prng_below(&chance, 6),
+            .buffer_bytes = (size_t)4096 << prng_below(&chance, 6),
             .keeps = prng_below(&chance, 2) == 0,
             .keep_us = prng_below(&chance, 50000),
             .keep_fails = prng_below(&chance, 4) == 0 ? 0.05 : 0.0,
