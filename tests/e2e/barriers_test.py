@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -58,8 +59,8 @@ class Barriers(Stories):
     @staticmethod
     def account_of(node):
         account = [f"node {node.number}, {node.dir}:"]
-        if node.process.poll() is not None:
-            return f"{account[0]} ended with {node.process.returncode}"
+        if node.process is None or node.process.poll() is not None:
+            return f"{account[0]} does not run"
         for args in (("info",), ("info", "--checkpoints")):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 account.append(node.run(*args, timeout=5).stdout.decode())
@@ -344,6 +345,7 @@ class Cuts(Shared):
         self.finish(flow)
         sinks = [*early, late]
         check_done(self, sinks)
+        self.assertEqual([m.records for m in committed(late.said()) if m.epoch == int(epoch)], [0])
         check_whole(self, [flow], sinks)
         check_owners(self, sinks)
         check_cuts(self, [flow], sinks)
@@ -412,10 +414,10 @@ class OneAndFive(ClusterTest, Barriers):
 class Sick(ClusterTest, Barriers):
     """A node that gossip still calls live, and that does nothing."""
 
+    SETTINGS = {**FAST, "checkpoint.align_timeout": "700ms", "gossip.phi": "80"}
+
     def test_it_is_left_out_and_comes_back(self):
-        nodes = self.cluster.start(3, **{
-            **FAST, "checkpoint.align_timeout": "700ms", "gossip.phi": "80"})
-        a, b, c = nodes
+        a, b, c = self.cluster.start(3, **self.SETTINGS)
         self.barrier(a)
         c.signal(signal.SIGSTOP)
         failed = []
@@ -442,24 +444,51 @@ class Sick(ClusterTest, Barriers):
         self.assertEqual(a.info()["checkpoint"]["suspended"], [])
         self.assertEqual(a.members()["3"]["failed_epochs"], [])
 
-    def test_its_stages_are_placed_anew(self):
-        """Nobody waits for a sink of a node that was left out; what it had not
-        confirmed fails the source, with exact counts."""
-        nodes = self.cluster.start(3, **{
-            **FAST, "checkpoint.align_timeout": "700ms", "gossip.phi": "80"})
-        a, b, c = nodes
-        sinks = [self.recv(n, "--marks", stage="well") for n in (a, b)]
-        self.sinks_on(a, (a, b), stage="well")
-        flow = Flow(self, b, "well", "--sinks", "2")
-        self.flowing([flow], sinks)
-        c.signal(signal.SIGSTOP)
+    def two_lost(self, nodes):
+        """Node 3 is stopped, and left out."""
+        nodes[2].signal(signal.SIGSTOP)
         for _ in range(2):
-            self.aborted(a)
-        epoch = int(self.barrier(a)["epoch"])
+            self.aborted(nodes[0])
+
+    def test_the_others_go_on(self):
+        nodes = self.cluster.start(3, **self.SETTINGS)
+        sinks = [self.recv(n, "--marks") for n in nodes[:2]]
+        self.sinks_on(nodes[0], nodes[:2])
+        flow = self.flow(nodes[1], "--sinks", "2")
+        self.flowing([flow], sinks)
+        self.two_lost(nodes)
+        epoch = int(self.barrier(nodes[0])["epoch"])
         flow.finish()
         check_done(self, (flow, *sinks))
         check_whole(self, [flow], sinks)
         check_cut(self, [flow], sinks, epoch, [flow.report()["committed_records"]])
+
+    def test_its_stages_are_placed_anew(self):
+        """What its sink has confirmed stays with it, all further lines go to the
+        others. When it wakes up it hears that this is the end."""
+        nodes = self.cluster.start(3, **self.SETTINGS)
+        sinks = [self.recv(n, "--marks") for n in nodes[1:]]
+        self.sinks_on(nodes[0], nodes[1:])
+        flow = self.flow(nodes[0], "--sinks", "2")
+        self.flowing([flow], sinks)
+        flow.pause()
+        self.confirmed(nodes[0])
+        self.two_lost(nodes)
+        epoch = self.barrier(nodes[0])["epoch"]
+        place = json.loads(nodes[0].get(f"weft:place:{self.stage()}"))
+        self.assertEqual(place["epoch"], epoch)
+        self.assertEqual([sink[0] for sink in place["sinks"]], ["2"])
+        before = flow.written
+        flow.go_on()
+        self.wait("more lines come", lambda: flow.written > before + 5000)
+        nodes[2].signal(signal.SIGCONT)
+        flow.enough.set()
+        check_done(self, (flow, *sinks))
+        check_whole(self, [flow], sinks)
+        self.assertLess(max(flow.numbers(sinks[1].lines())), before)
+        self.assertEqual(flow.report()["committed_records"], before)
+        (cut,) = committed(sinks[0].said())
+        self.assertEqual(cut.records + len(sinks[1].lines()), before)
 
 
 class Killed(ClusterTest, Barriers):
@@ -633,6 +662,21 @@ class Leaving(ClusterTest, Barriers):
     def test_a_follower_beside_a_source_of_the_leader(self):
         self.leave(leaving=1, source_on=0)
 
+    def test_the_leader_in_mid_attempt(self):
+        """First it decides."""
+        nodes = self.cluster.start(3, **FAST)
+        sink = self.holder(nodes[2])
+        asking = self.asking(nodes[1])
+        self.in_the_middle(nodes)
+        nodes[0].signal(signal.SIGTERM)
+        time.sleep(0.3)
+        self.assertEqual(nodes[1].members()["1"]["state"], "active")
+        sink.process.send_signal(signal.SIGCONT)
+        code, answer = self.answer(asking)
+        self.assertEqual((code, answer["leader"]), (COMMITTED, "1"), answer)
+        self.assertEqual(nodes[0].process.wait(10), 0)
+        self.assertEqual(self.commits_again(nodes[2], "it has left")["leader"], "2")
+
     def test_without_company(self):
         """Nobody is there to take over: what runs has its six seconds."""
         (node,) = self.cluster.start(1, **FAST)
@@ -678,20 +722,22 @@ class Storm(ClusterTest, Barriers):
         self.streams = collections.Counter()
         self.failures = []
         self.outcomes = {}  # by leader, generation and epoch
+        self.reasons = {}  # likewise
 
     def test_three_nodes(self):
-        self.storm(3, streams=2)
+        self.storm(3, streams=2, faults=1)
 
     def test_five_nodes(self):
-        self.storm(5, streams=3)
+        self.storm(5, streams=3, faults=2)
 
-    def storm(self, count, streams):
-        self.nodes = {n.number: n for n in self.cluster.start(count, **self.SETTINGS)}
-        seeds = [self.chance.getrandbits(32) for _ in range(streams + 1)]
-        threads = [threading.Thread(target=self.guarded, args=(self.stream_after_stream, seed))
-                   for seed in seeds[1:]]
-        threads += [threading.Thread(target=self.guarded, args=(self.hurt, seeds[0])),
-                    threading.Thread(target=self.guarded, args=(self.watch,))]
+    def storm(self, count, streams, faults):
+        self.nodes = {n: self.cluster.node(n, **self.settings_of(n)).start()
+                      for n in range(1, count + 1)}
+        agree(self.nodes.values(), range(1, count + 1))
+        works = [(self.stream_after_stream, self.chance.getrandbits(32)) for _ in range(streams)]
+        works += [(self.hurt, self.chance.getrandbits(32)) for _ in range(faults)]
+        threads = [threading.Thread(target=self.guarded, args=work)
+                   for work in [*works, (self.watch,)]]
         for thread in threads:
             thread.start()
         self.over.wait(STORM_S)
@@ -703,6 +749,12 @@ class Storm(ClusterTest, Barriers):
         self.assertFalse(self.failures, "\n".join(self.failures))
         self.calm(count)
 
+    def settings_of(self, number):
+        """Every other node keeps its decisions on disk."""
+        if number % 2 == 0:
+            return self.SETTINGS
+        return {**self.SETTINGS, "node.data_dir": os.path.join(self.cluster.dir, f"kept{number}")}
+
     def guarded(self, work, *args):
         """A thread's failure is the test's, and ends the storm."""
         try:
@@ -712,28 +764,39 @@ class Storm(ClusterTest, Barriers):
             self.over.set()
 
     def calm(self, count):
-        """All is well again, and the next one commits."""
+        """All is well again: the next one commits, and a stream goes through."""
         agree(self.nodes.values(), range(1, count + 1))
         answer = self.commits_again(self.nodes[count], "after the storm")
         if len(answer["participants"]) < count:  # one was left out, and is probed
             self.wait("all take part", lambda: len(
                 self.barrier(self.nodes[1])["participants"]) == count)
-        self.note_outcomes()
+        whole = self.streams["whole"]
+        self.one_stream(self.chance, "calm")
+        self.assertEqual(self.streams["whole"], whole + 1)
+        for node in self.nodes.values():
+            self.note_outcomes(node)
         by_outcome = collections.Counter(self.outcomes.values())
         print(f"    faults: {dict(self.faults)}; streams: {dict(self.streams)}; "
               f"epochs: {dict(by_outcome)}", flush=True)
+        self.tell_reasons()
         self.assertGreater(sum(self.faults.values()), 0)
         self.assertGreater(by_outcome["committed"], STORM_S / 2)
-        self.assertGreater(self.streams["whole"], 0)
+
+    def tell_reasons(self):
+        """The usual ones, whatever the numbers in them."""
+        sentences = collections.Counter(
+            re.sub(r"storm-[\d-]+|[\d.,:]+", "#", reason) for reason in self.reasons.values())
+        for sentence, count in sentences.most_common(8):
+            print(f"    {count} times: {sentence}", flush=True)
 
     # --- what is done to the nodes ---
 
     def hurt(self, seed):
         chance = random.Random(seed)
         while not self.over.wait(chance.uniform(0.2, 1.2)):
-            number = chance.choice(sorted(self.nodes))
             fault = chance.choice((self.killed, self.killed, self.stopped, self.left))
             with self.lock:
+                number = chance.choice(sorted(set(self.nodes) - self.resting))
                 self.resting.add(number)
             fault(number, chance)
             with self.lock:
@@ -760,10 +823,16 @@ class Storm(ClusterTest, Barriers):
 
     def begin_again(self, number, chance):
         time.sleep(chance.uniform(0, 1))
-        others = [n for n in self.nodes.values() if n.process.poll() is None]
-        node = self.cluster.node(
-            number, seeds=[n.gossip_addr() for n in others][:3], **self.SETTINGS)
+        node = self.cluster.node(number, seeds=self.seeds(), **self.settings_of(number))
         self.nodes[number] = node.start()
+
+    def seeds(self):
+        """Of those that are well, who answers: one may be hurt right now."""
+        seeds = []
+        for node in self.well():
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                seeds.append(node.gossip_addr())
+        return seeds
 
     # --- what the nodes do ---
 
@@ -786,11 +855,11 @@ class Storm(ClusterTest, Barriers):
         flow = Flow(self, chance.choice(well), stage, "--sinks", str(len(on)),
                     "--timeout", "3s", rate=3000)
         late = [n for n in well if n not in on]
-        self.over.wait(chance.uniform(0.2, 1))
+        time.sleep(chance.uniform(0.2, 1))
         if late:
             sinks.append(self.recv(
                 chance.choice(late), "--marks", "--timeout", "2s", stage=stage))
-        self.over.wait(chance.uniform(0.2, 1.5))
+        time.sleep(chance.uniform(0.2, 1.5))
         flow.enough.set()
         code = self.ended(flow)
         if code == 0:
@@ -806,11 +875,12 @@ class Storm(ClusterTest, Barriers):
 
     def watch(self):
         """Commits come all the time."""
+        chance = random.Random(0)
         since = time.monotonic()
         longest = 0
-        while not self.over.wait(0.3):
+        while not self.over.wait(0.2):
             before = self.commits()
-            self.note_outcomes()
+            self.note_outcomes(chance.choice(self.well()))
             longest = max(longest, time.monotonic() - since)
             if self.commits() > before:
                 since = time.monotonic()
@@ -821,19 +891,20 @@ class Storm(ClusterTest, Barriers):
     def commits(self):
         return sum(outcome == "committed" for outcome in self.outcomes.values())
 
-    def note_outcomes(self):
+    def note_outcomes(self, node):
         """One outcome for an epoch of a leader's life, whoever is asked."""
-        for node in self.well():
-            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
-                for e in json.loads(node.run("info", "--checkpoints", "-o", "json",
-                                             timeout=5).stdout or "[]"):
-                    self.note(node, e)
+        with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            said = node.run("info", "--checkpoints", "-o", "json", timeout=5)
+            for e in json.loads(said.stdout or "[]"):
+                self.note(node, e)
 
     def note(self, node, e):
         if e["outcome"] not in ("committed", "aborted"):
             return
         key = (e["leader"], e["generation"], e["epoch"])
         known = self.outcomes.setdefault(key, e["outcome"])
+        if e["outcome"] == "aborted":
+            self.reasons.setdefault(key, e["reason"])
         if known != e["outcome"]:
             self.failures.append(f"node {node.number}: {key} is {known} and {e['outcome']}")
 
