@@ -75,11 +75,11 @@ void checkpoint_attempt_copy(struct checkpoint_attempt *to,
 {
     size_t bytes = memory_for(prepare);
     void *memory = malloc(bytes > 0 ? bytes : 1);
+    void *before = to->memory; /* `prepare` may point into it */
 
     if (memory == NULL) {
         abort(); /* no honest way on: a decision would be lost */
     }
-    free(to->memory);
     *to = (struct checkpoint_attempt){
             .leader = prepare->leader,
             .generation = prepare->generation,
@@ -91,6 +91,7 @@ void checkpoint_attempt_copy(struct checkpoint_attempt *to,
             .memory = memory,
     };
     copy_lists(to, prepare);
+    free(before);
 }
 
 void checkpoint_attempt_close(struct checkpoint_attempt *a)
