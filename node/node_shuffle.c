@@ -63,6 +63,8 @@ static void take_unreachable(
             &n->streams, n->now_ms, action->peer, &loss, action->text);
     shuffle_streams_unreachable(
             &n->streams, n->now_ms, action->peer, action->text);
+    checkpoint_unreachable(
+            &n->checkpoint, node_now_us(n), action->peer, action->text);
 }
 
 void node_pool_action(struct node *n, const struct shuffle_pool_action *action)
