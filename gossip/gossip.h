@@ -81,6 +81,7 @@
 
 enum {
     GOSSIP_KEY_MAX_BYTES = 255,
+    GOSSIP_PUBLISHED_MAX_BYTES = 60 << 10, /* a value of a node's own */
     GOSSIP_SEEDS_MAX = 64, /* addresses; further ones are not used */
     GOSSIP_REMOVED_MAX = 5000, /* removed members remembered */
     GOSSIP_PENDING_MAX = 32, /* Syns waiting to be fetched */
@@ -203,6 +204,12 @@ bool gossip_next(struct gossip *g, struct gossip_action *action);
  * `value_max_bytes`: else ERR_INVALID. ERR_FULL when our state has no room. */
 int gossip_set(struct gossip *g, struct bytes key, struct bytes value,
         struct error *err);
+
+/* The same for what the node says by itself, such as a checkpoint's list of
+ * members: up to GOSSIP_PUBLISHED_MAX_BYTES, whatever programs may write. */
+int gossip_publish(struct gossip *g, struct bytes key, struct bytes value,
+        struct error *err);
+
 int gossip_set_with_ttl(struct gossip *g, uint64_t now_ms, struct bytes key,
         struct bytes value, struct error *err);
 

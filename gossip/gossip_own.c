@@ -17,19 +17,21 @@ static int judge_key(struct bytes key, struct error *err)
     return 0;
 }
 
-static int judge_pair(const struct gossip *g, struct bytes key,
-        struct bytes value, struct error *err)
+static int judge_pair(struct bytes key, struct bytes value, size_t max_bytes,
+        struct error *err)
 {
     int code = judge_key(key, err);
 
     if (code != 0) {
         return code;
     }
-    if (value.size > g->options.value_max_bytes) {
+    if (value.size > max_bytes) {
         return error_set(err, ERR_INVALID,
-                "the value of \"%.*s\" has %zu bytes, and kv.max_value is %zu",
+                "the value of \"%.*s\" has %zu bytes, and %s is %zu",
                 (int)key.size, (const char *)key.data, value.size,
-                g->options.value_max_bytes);
+                max_bytes == GOSSIP_PUBLISHED_MAX_BYTES ? "the most"
+                                                        : "kv.max_value",
+                max_bytes);
     }
     if (!bytes_is_utf8(value)) {
         return error_set(err, ERR_INVALID, "the value of \"%.*s\" is not UTF-8",
@@ -55,10 +57,10 @@ static int written(struct gossip *g, int code, struct error *err)
     return 0;
 }
 
-int gossip_set(struct gossip *g, struct bytes key, struct bytes value,
-        struct error *err)
+static int set(struct gossip *g, struct bytes key, struct bytes value,
+        size_t max_bytes, struct error *err)
 {
-    int code = judge_pair(g, key, value, err);
+    int code = judge_pair(key, value, max_bytes, err);
 
     if (code != 0) {
         return code;
@@ -66,10 +68,22 @@ int gossip_set(struct gossip *g, struct bytes key, struct bytes value,
     return written(g, kv_state_set(&g->self->state, key, value), err);
 }
 
+int gossip_set(struct gossip *g, struct bytes key, struct bytes value,
+        struct error *err)
+{
+    return set(g, key, value, g->options.value_max_bytes, err);
+}
+
+int gossip_publish(struct gossip *g, struct bytes key, struct bytes value,
+        struct error *err)
+{
+    return set(g, key, value, GOSSIP_PUBLISHED_MAX_BYTES, err);
+}
+
 int gossip_set_with_ttl(struct gossip *g, uint64_t now_ms, struct bytes key,
         struct bytes value, struct error *err)
 {
-    int code = judge_pair(g, key, value, err);
+    int code = judge_pair(key, value, g->options.value_max_bytes, err);
 
     if (code != 0) {
         return code;

@@ -54,7 +54,8 @@ void node_publish(struct node *n, const char *key, const char *value)
 {
     struct error err;
 
-    if (gossip_set(&n->gossip, bytes_text(key), bytes_text(value), &err) != 0) {
+    if (gossip_publish(&n->gossip, bytes_text(key), bytes_text(value), &err) !=
+            0) {
         node_log(n, NODE_ERROR, "cannot publish %s: %s", key, err.text);
     }
 }

@@ -826,6 +826,38 @@ static void our_own_keys_have_bounds_and_sentences(void **context)
     world_close(&w);
 }
 
+/* Hardly to be compressed, and nearly a whole datagram. */
+static void what_a_node_says_by_itself_may_be_long(void **context)
+{
+    static char value[GOSSIP_PUBLISHED_MAX_BYTES + 1];
+    struct world w = {0};
+    struct gossip_options o = reference_options();
+    struct gossip *a = world_add(&w, 1, o);
+    struct gossip *b = world_add(&w, 2, o);
+    struct prng chance;
+    struct error err;
+
+    (void)context;
+    prng_init(&chance, 1);
+    for (size_t i = 0; i < sizeof(value); i++) {
+        value[i] = (char)(' ' + prng_below(&chance, 95));
+    }
+    assert_int_equal(gossip_set(a, bytes_text("k"),
+                             bytes_of(value, sizeof(value) - 1), &err),
+            ERR_INVALID);
+    assert_int_equal(gossip_publish(a, bytes_text("k"),
+                             bytes_of(value, sizeof(value)), &err),
+            ERR_INVALID);
+    assert_string_equal(err.text,
+            "the value of \"k\" has 61441 bytes, and the most is 61440");
+    assert_int_equal(gossip_publish(a, bytes_text("k"),
+                             bytes_of(value, sizeof(value) - 1), &err),
+            0);
+    exchange(&w, b, a);
+    assert_int_equal(known(b, 1, "k")->value.size, sizeof(value) - 1);
+    world_close(&w);
+}
+
 static void a_reply_that_nobody_fetched_is_counted(void **context)
 {
     struct world w = {0};
@@ -1117,6 +1149,7 @@ int main(void)
             cmocka_unit_test(strangers_cannot_invent_members_without_end),
             cmocka_unit_test(others_keys_end_at_their_bound),
             cmocka_unit_test(our_own_keys_have_bounds_and_sentences),
+            cmocka_unit_test(what_a_node_says_by_itself_may_be_long),
             cmocka_unit_test(a_reply_that_nobody_fetched_is_counted),
             cmocka_unit_test(mutated_datagrams_change_nothing_of_ours),
             cmocka_unit_test(both_sides_of_a_real_exchange),
