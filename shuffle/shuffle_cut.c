@@ -410,6 +410,7 @@ void shuffle_streams_outcome(struct shuffle_streams *st, uint64_t now_ms,
     for (size_t i = 0; is_committed && i < outcome->places_count; i++) {
         shuffle_rotate(st, &outcome->places[i], is_now);
     }
+    shuffle_rotate_decided(st, outcome, is_now);
     if (!shuffle_cut_is_here(st)) {
         shuffle_cut_release_sources(st);
         shuffle_later_answer(st);

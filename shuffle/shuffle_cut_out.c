@@ -102,12 +102,19 @@ static void mark_stream(
     }
 }
 
+static void hold_at(struct shuffle_streams *st, struct shuffle_source *source,
+        size_t spill_held)
+{
+    source->spill_held = spill_held;
+    source->is_held = true;
+    shuffle_told_add(&source->held_by, st->cuts.now.checkpoint);
+}
+
 static void hold(struct shuffle_streams *st, struct shuffle_source *source)
 {
     if (source->state == SHUFFLE_SOURCE_RUNNING &&
             shuffle_cut_rotates(st, source->stage)) {
-        source->spill_held = shuffle_route_end(source);
-        source->is_held = true;
+        hold_at(st, source, shuffle_route_end(source));
         shuffle_route_resume(st, source);
     }
 }
@@ -175,8 +182,7 @@ void shuffle_cut_source_counts(
     }
     tell_source(st, source, 0);
     if (shuffle_cut_rotates(st, source->stage)) {
-        source->spill_held = 0;
-        source->is_held = true;
+        hold_at(st, source, 0);
     }
 }
 

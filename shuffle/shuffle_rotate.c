@@ -198,6 +198,14 @@ static bool is_at_cut(const struct shuffle_source *source)
     return source->is_held && source->spill_used == shuffle_route_end(source);
 }
 
+static void fail_gone_on(
+        struct shuffle_streams *st, struct shuffle_source *source)
+{
+    fail(st, source,
+            "a checkpoint has placed the stage anew, and this node had gone on "
+            "without it");
+}
+
 static void turn_source(struct shuffle_streams *st,
         struct shuffle_source *source, const struct shuffle_wire_sinks *sinks,
         bool is_in_time)
@@ -217,9 +225,7 @@ static void turn_source(struct shuffle_streams *st,
         if (is_in_time && is_at_cut(source)) {
             rotate_source(st, source, sinks);
         } else {
-            fail(st, source,
-                    "a checkpoint has placed the stage anew, and this node had "
-                    "gone on without it");
+            fail_gone_on(st, source);
         }
         break;
     }
@@ -249,6 +255,26 @@ void shuffle_rotate(struct shuffle_streams *st,
         shuffle_offer_publish(st, stage);
     }
     st->has_facts = true;
+}
+
+void shuffle_rotate_decided(struct shuffle_streams *st,
+        const struct shuffle_cut_outcome *outcome, bool is_in_time)
+{
+    bool is_final = outcome->code != SHUFFLE_OUTCOME_UNKNOWN;
+    bool is_missed = outcome->code == SHUFFLE_OUTCOME_COMMITTED &&
+                     !is_in_time && outcome->places_count == 0;
+    struct shuffle_source *next;
+
+    for (struct shuffle_source *s = st->sources; s != NULL; s = next) {
+        bool was_held =
+                shuffle_told_take(&s->held_by, outcome->checkpoint, is_final);
+
+        next = s->next;
+        if (was_held && is_missed && s->state == SHUFFLE_SOURCE_RUNNING &&
+                s->place.epoch < outcome->epoch) {
+            fail_gone_on(st, s);
+        }
+    }
 }
 
 /* ---- answers ---- */

@@ -25,6 +25,12 @@ struct shuffle_streams;
 void shuffle_rotate(struct shuffle_streams *st,
         const struct shuffle_cut_place *place, bool is_in_time);
 
+/* Behind its places, an outcome is there. Of a commit that is learned of too late,
+ * and from somebody who does not know its places, the sources fail that it held:
+ * their stages may go elsewhere now. */
+void shuffle_rotate_decided(struct shuffle_streams *st,
+        const struct shuffle_cut_outcome *outcome, bool is_in_time);
+
 /* OPENED of a stream that a new placement has begun. False: not possible. */
 bool shuffle_rotate_answered(struct shuffle_streams *st,
         struct shuffle_outstream *out,

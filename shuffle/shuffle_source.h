@@ -49,6 +49,7 @@ struct shuffle_source {
     struct shuffle_outstream **streams;
     size_t streams_count;
     struct shuffle_told told; /* of cuts */
+    struct shuffle_told held_by; /* cuts whose outcome is not known */
     uint64_t read_records; /* from the program */
     struct block *spill;
     size_t spill_used; /* of it, already routed */

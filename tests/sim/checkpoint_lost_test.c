@@ -85,11 +85,68 @@ static void who_is_killed_when_all_others_have_acked_ends_it_at_once(
     world_free(w);
 }
 
+/* Cuts the leader off from node 3 when all have acked, and nobody knows. */
+struct gap {
+    struct world *w;
+    bool is_armed;
+};
+
+static void cut_when_decided(void *owner, uint64_t id)
+{
+    struct gap *gap = owner;
+    const struct node *leader;
+
+    if (!gap->is_armed || id != 1) {
+        return;
+    }
+    leader = world_node(gap->w, 1);
+    if (leader != NULL &&
+            leader->checkpoint.lead.state == CHECKPOINT_LEAD_KEEPING) {
+        gap->is_armed = false;
+        world_cut(gap->w, 1, 3);
+    }
+}
+
+static bool has_heard(struct world *w, uint64_t id)
+{
+    return world_node(w, id)->checkpoint.part.state == CHECKPOINT_PART_OVER;
+}
+
+/* Node 2 goes over to the new placement, and tells node 3 that it was committed,
+ * but not where to. */
+static void who_learns_late_and_not_where_to_fails_its_sources(void **context)
+{
+    struct gap gap = {.w = NULL};
+    struct world *w = cluster(2, cut_when_decided, &gap);
+    size_t stays;
+    size_t fails;
+
+    (void)context;
+    (void)sink_at(w, 2);
+    stays = source_at(w, 2, 1);
+    fails = source_at(w, 3, 1);
+    (void)sink_at(w, 3);
+    world_run(w, 3000);
+    gap = (struct gap){.w = w, .is_armed = true};
+    (void)world_barrier(w, 1);
+    assert_true(world_within(w, has_heard, 2, 1000));
+    assert_false(gap.is_armed);
+    assert_false(has_heard(w, 3));
+    world_kill(w, 1, WORLD_SILENT);
+    assert_true(world_within(w, world_is_over, fails, 20000));
+    assert_int_equal(world_program(w, fails)->state, WORLD_FAILED);
+    assert_true(says(w, fails, "this node had gone on without it"));
+    assert_true(world_is_running(w, stays));
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(
                     who_is_killed_when_all_others_have_acked_ends_it_at_once),
+            cmocka_unit_test(
+                    who_learns_late_and_not_where_to_fails_its_sources),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
