@@ -539,6 +539,45 @@ static void a_broken_link_repeats_marks_and_barrier(void **state)
     h_end(h);
 }
 
+static void a_barrier_waits_for_streams_that_are_down(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t source = begin(h, 50);
+
+    (void)state;
+    h->clients[source].pace = 0; /* so that all is confirmed */
+    h_run(h, 100);
+    h->links[0][1].frozen = true;
+    h_link_gone(h, 0, 1);
+    h_begin_all(h, 1, NULL);
+    h_run(h, 100); /* it is up again, and OPEN is on its way */
+    assert_true(h->links[0][1].up);
+    assert_int_equal(h->nodes[0].barriers, 0);
+    assert_false(h->nodes[0].cut.is_marked);
+    assert_text(lack_of(h, 0).text, "a stream to node 2");
+    h->links[0][1].frozen = false;
+    assert_true(h_run_cut(h, 200));
+    h_judge_cut(h, 1, h_all(h));
+    h_end(h);
+}
+
+static void what_is_lost_early_fails_a_cut_when_it_is_announced(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t source = begin(h, 50);
+
+    (void)state;
+    h->clients[1].pace = 0;
+    h_begin(h, 0, 1, h_all(h), NULL);
+    h_run(h, 50);
+    assert_int_equal(stream_at_2(h)->marks.count, 1);
+    h_leave(h, source);
+    h_run(h, 50);
+    h_begin(h, 1, 1, h_all(h), NULL);
+    assert_failed(h, 1, 1, "source 1 of node 1 was lost on stage words");
+    h_end(h);
+}
+
 static void a_barrier_that_cannot_leave_fails_the_cut(void **state)
 {
     struct harness *h = h_new(2, 1);
@@ -707,6 +746,19 @@ static void streams_of_others_are_lost_or_must_be_confirmed(void **state)
 
 /* ---- rotation ---- */
 
+/* What the same read had brought when the node said that it reads no more. */
+static void read_more(struct harness *h, size_t source)
+{
+    struct h_client *client = &h->clients[source];
+    uint64_t sent = client->sent;
+
+    client->read_on = true;
+    h_send_some(h, client);
+    client->read_on = false;
+    h_drain(h, client->node);
+    assert_true(client->sent > sent);
+}
+
 static void a_late_sink_gets_its_keys_at_the_next_cut(void **state)
 {
     struct harness *h = h_new(3, 1);
@@ -727,6 +779,8 @@ static void a_late_sink_gets_its_keys_at_the_next_cut(void **state)
     h_run(h, 100);
     /* What is read meanwhile waits: no sink gets anything. */
     assert_false(h->clients[source].read_on);
+    read_more(h, source);
+    h_run(h, 100);
     assert_int_equal(
             h->clients[early[0]].received + h->clients[early[1]].received,
             h_mark_of(&h->clients[source], 1)->next);
@@ -849,6 +903,10 @@ static void an_open_of_the_new_placement_waits_for_the_commit(void **state)
     h_run(h, 300);
     assert_int_equal(h->nodes[1].st.later.count, 1);
     assert_false(h->clients[source].read_on);
+    read_more(h, source);
+    h_run(h, 100);
+    assert_int_equal(
+            h->clients[0].received, h_mark_of(&h->clients[source], 1)->next);
     h_decide(h, 1, 1, committed, &place);
     h_run(h, 100);
     assert_true(h->clients[source].read_on);
@@ -984,6 +1042,9 @@ int main(void)
             cmocka_unit_test(what_breaks_behind_the_cut_is_behind_it),
             cmocka_unit_test(a_mark_of_a_stream_that_ended_here_breaks_its_cut),
             cmocka_unit_test(a_broken_link_repeats_marks_and_barrier),
+            cmocka_unit_test(a_barrier_waits_for_streams_that_are_down),
+            cmocka_unit_test(
+                    what_is_lost_early_fails_a_cut_when_it_is_announced),
             cmocka_unit_test(a_barrier_that_cannot_leave_fails_the_cut),
             cmocka_unit_test(a_further_cut_ends_the_one_before),
             cmocka_unit_test(programs_hear_what_became_of_their_marks),
