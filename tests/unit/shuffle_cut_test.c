@@ -237,6 +237,30 @@ static void a_sink_that_ends_its_run_need_not_echo(void **state)
     h_end(h);
 }
 
+static void what_was_lost_before_the_cut_is_written_before_it(void **state)
+{
+    struct harness *h = h_new(2, 1);
+    size_t sink = h_recv(h, 1, "words", 0);
+    size_t source = h_send(h, 0, "words", 1, H_RECORDS_MAX);
+    uint64_t received;
+
+    (void)state;
+    h->clients[sink].pace = 0;
+    h->clients[source].record_bytes = 500;
+    h_run(h, 1000);
+    h_leave(h, source);
+    h_run(h, 100);
+    received = stream_at_2(h)->received_records;
+    assert_true(stream_at_2(h)->waiting_bytes > 0);
+    h_begin_all(h, 1, NULL);
+    h_run(h, 100);
+    assert_null(h_mark_of(&h->clients[sink], 1));
+    h->clients[sink].pace = SIZE_MAX;
+    assert_true(h_run_cut(h, 500));
+    assert_int_equal(h_mark_of(&h->clients[sink], 1)->next, received);
+    h_end(h);
+}
+
 static void a_source_that_counts_meanwhile_is_behind_the_cut(void **state)
 {
     struct harness *h = h_new(2, 1);
@@ -1026,6 +1050,7 @@ int main(void)
             cmocka_unit_test(what_is_behind_a_mark_waits_for_it),
             cmocka_unit_test(a_stream_that_has_drained_is_aligned),
             cmocka_unit_test(a_sink_that_ends_its_run_need_not_echo),
+            cmocka_unit_test(what_was_lost_before_the_cut_is_written_before_it),
             cmocka_unit_test(a_source_that_counts_meanwhile_is_behind_the_cut),
             cmocka_unit_test(what_a_cut_lacks_is_said_by_name),
             cmocka_unit_test(marks_wait_for_their_announcement),
