@@ -240,11 +240,14 @@ static void a_sink_that_ends_its_run_need_not_echo(void **state)
 static void what_was_lost_before_the_cut_is_written_before_it(void **state)
 {
     struct harness *h = h_new(2, 1);
-    size_t sink = h_recv(h, 1, "words", 0);
+    size_t sink =
+            h_attach(h, 1, SHUFFLE_ROLE_SINK, SHUFFLE_FORMAT_WHOLE, 0, "words");
     size_t source = h_send(h, 0, "words", 1, H_RECORDS_MAX);
     uint64_t received;
 
     (void)state;
+    h->clients[sink].limit = 32 << 10; /* less than the window */
+    h_confirm(h, &h->clients[sink]);
     h->clients[sink].pace = 0;
     h->clients[source].record_bytes = 500;
     h_run(h, 1000);
