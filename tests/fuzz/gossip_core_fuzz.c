@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct gossip *new_core(void)
+/* Whoever sends the datagrams is its seed, so it asks in return. */
+static struct gossip *new_core(const struct addr *seed)
 {
     struct gossip *g = malloc(sizeof(*g));
     struct gossip_options o = gossip_options_default(500);
@@ -25,6 +26,7 @@ static struct gossip *new_core(void)
             gossip_set(g, bytes_text("key"), bytes_text("value"), NULL) != 0) {
         abort();
     }
+    gossip_seeds(g, seed, 1);
     return g;
 }
 
@@ -32,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct addr from = addr_ipv4(10, 0, 0, 2, 7946);
     struct reader r = reader_of(bytes_of(data, size));
-    struct gossip *g = new_core();
+    struct gossip *g = new_core(&from);
     struct gossip_action action;
     uint64_t now_ms = 0;
 

@@ -65,6 +65,7 @@ static inline struct gossip_options reference_options(void)
     struct gossip_options o = gossip_options_default(1000);
 
     o.cluster = bytes_text("weft");
+    o.protocol = GOSSIP_PROTOCOL_V0;
     o.phi = (struct gossip_phi_options){.threshold = 8.0,
             .window = 1000,
             .max_interval_ms = 10000,
