@@ -81,6 +81,9 @@ void checkpoint_member(struct checkpoint *c, uint64_t now_us,
     } else if (peer->facts.generation != member->generation) {
         begin_life(c, peer);
     }
+    if (member->live && !peer->facts.live) {
+        c->ask_due_us = now_us; /* it may know what we do not */
+    }
     peer->facts = *member;
     checkpoint_lead_member(c, now_us, member->id);
     checkpoint_part_member(c, now_us, member->id);
@@ -161,6 +164,15 @@ bool checkpoint_has_company(const struct checkpoint *c)
     return false;
 }
 
+/* Whoever has asked us will ask the leader. */
+static void forget_requests(struct checkpoint *c)
+{
+    for (size_t i = 0; i < c->peers_count; i++) {
+        c->peers[i].has_asked = false;
+    }
+    checkpoint_stages_clear(&c->leaving);
+}
+
 /* Only a leader leaves anybody out. */
 static void forget_health(struct checkpoint *c)
 {
@@ -173,9 +185,7 @@ static void forget_health(struct checkpoint *c)
         peer->is_suspended = false;
         peer->lost = 0;
         peer->failed_count = 0;
-        peer->has_asked = false;
     }
-    checkpoint_stages_clear(&c->leaving);
 }
 
 static void stop_leading(struct checkpoint *c, uint64_t now_us)
@@ -205,6 +215,9 @@ void checkpoint_look_for_leader(struct checkpoint *c, uint64_t now_us)
     }
     if (before == c->options.id) {
         stop_leading(c, now_us);
+    }
+    if (c->leader != c->options.id) {
+        forget_requests(c);
     }
     if (c->leader == 0) {
         c->leaderless_us = now_us;

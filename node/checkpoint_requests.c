@@ -116,13 +116,14 @@ void checkpoint_refuse(struct checkpoint *c, const char *reason)
 }
 
 /* A request that is made once more while its attempt runs is answered by that;
- * afterwards, it was not heard of. */
+ * afterwards, it was not heard of. One that comes before we know that we lead
+ * waits for that. */
 static void take_request(struct checkpoint *c, struct checkpoint_peer *peer,
         const struct control_request *request)
 {
     bool is_new = request->asked > peer->token;
 
-    if (!checkpoint_leads(c) || (!is_new && checkpoint_lead_is_running(c))) {
+    if (!c->active || (!is_new && checkpoint_lead_is_running(c))) {
         return;
     }
     peer->has_asked = true;

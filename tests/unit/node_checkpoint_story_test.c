@@ -866,6 +866,56 @@ static void a_request_follows_the_leader(void **state)
     h_close(&h);
 }
 
+/* The asker has seen the old leader die a moment before us. */
+static void a_request_waits_until_we_know_that_we_lead(void **state)
+{
+    struct harness h;
+    const struct control_request ask = {.why = CONTROL_WHY_BARRIER, .asked = 5};
+    struct checkpoint_member leader = h_member(1);
+
+    (void)state;
+    h_init(&h, 1);
+    h_boot(&h, h_add(&h, 2));
+    h.is_watched = false;
+    h_fact(&h, 0, leader);
+    h_fact(&h, 0, h_member(3));
+    checkpoint_requested(&h.nodes[0]->cp, h.now_us, 3, &ask);
+    h_drain(&h, 0);
+    assert_int_equal(h.nodes[0]->cuts, 0);
+    leader.live = false;
+    h_fact(&h, 0, leader);
+    assert_int_equal(h.nodes[0]->cuts, 1);
+    h_close(&h);
+}
+
+/* A life that comes back may know what became of its attempts. */
+static void whoever_comes_back_is_asked_at_once(void **state)
+{
+    struct harness h;
+    struct checkpoint_member leader = h_member(1);
+    struct h_call call;
+    size_t before;
+
+    (void)state;
+    h_init(&h, 1);
+    h_boot(&h, h_add(&h, 2));
+    h.is_watched = false;
+    h_fact(&h, 0, leader);
+    h_call(&h, 0, 1, 7, &call);
+    h_hear(&h, 0, 1, 0, call.a);
+    h_run(&h, 10);
+    leader.live = false;
+    h_fact(&h, 0, leader);
+    assert_int_equal(h_latest(&h, 0)->outcome, SHUFFLE_OUTCOME_UNKNOWN);
+    before = h.nodes[0]->sent;
+    leader.live = true;
+    leader.generation++;
+    h_fact(&h, 0, leader);
+    assert_int_equal(h.nodes[0]->sent, before + 1);
+    assert_non_null(strstr(h.nodes[0]->last_sent, "\"why\":\"outcome\""));
+    h_close(&h);
+}
+
 static void a_request_that_comes_twice_is_one(void **state)
 {
     struct harness h;
@@ -1548,6 +1598,8 @@ int main(void)
             cmocka_unit_test(what_is_being_kept_is_not_presumed_aborted),
             cmocka_unit_test(requests_of_many_share_the_next_one),
             cmocka_unit_test(a_request_follows_the_leader),
+            cmocka_unit_test(a_request_waits_until_we_know_that_we_lead),
+            cmocka_unit_test(whoever_comes_back_is_asked_at_once),
             cmocka_unit_test(a_request_that_comes_twice_is_one),
             cmocka_unit_test(a_lost_request_is_made_again),
             cmocka_unit_test(without_a_leader_a_request_waits_ten_seconds),
