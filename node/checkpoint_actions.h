@@ -12,7 +12,7 @@
 
 enum checkpoint_action_type {
     CHECKPOINT_PUBLISH, /* text: our `control:barrier` */
-    CHECKPOINT_PUBLISH_ACK, /* text: our `control:barrier-ack` */
+    CHECKPOINT_PUBLISH_ACK, /* text: our `control:barrier-ack`; empty: none */
     CHECKPOINT_CONTROL, /* peer, kind, text: a CONTROL frame */
     CHECKPOINT_CUT, /* order: begin it */
     CHECKPOINT_OUTCOME, /* outcome: for the streams */

@@ -418,6 +418,18 @@ static void tell_streams(struct checkpoint *c, const char *reason,
                                          .places_count = a->places_count}});
 }
 
+/* A LaminarDB leader may use the epoch again, and goes by that alone: what still
+ * stood in our key would be our word on the next attempt before its cut is
+ * made, or refuse it for ever. */
+static void withdraw_ack(struct checkpoint *c)
+{
+    free(c->part.ack_text);
+    c->part.ack_text = NULL;
+    checkpoint_actions_push(
+            &c->actions, &(struct checkpoint_action){
+                                 .type = CHECKPOINT_PUBLISH_ACK, .text = ""});
+}
+
 /* Our ack stays in its key, and now says as well what came of it, for those
  * who have missed it. */
 static void publish_outcome(
@@ -425,8 +437,14 @@ static void publish_outcome(
 {
     struct control_ack ack = ack_of(c);
 
-    if (c->part.ack_text == NULL || !ack.is_weft ||
-            code == SHUFFLE_OUTCOME_UNKNOWN) {
+    if (c->part.ack_text == NULL) {
+        return;
+    }
+    if (!ack.is_weft) {
+        withdraw_ack(c);
+        return;
+    }
+    if (code == SHUFFLE_OUTCOME_UNKNOWN) {
         return;
     }
     ack.outcome = code == SHUFFLE_OUTCOME_COMMITTED ? CONTROL_COMMITTED

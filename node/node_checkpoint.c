@@ -266,6 +266,15 @@ static void say_suspended(
     n->has_place_news = true;
 }
 
+static void publish_ack(struct node *n, const char *text)
+{
+    if (text[0] == '\0') {
+        (void)gossip_delete(&n->gossip, n->now_ms, bytes_text(ACK_KEY), NULL);
+    } else {
+        node_publish(n, ACK_KEY, text);
+    }
+}
+
 static void perform(struct node *n, const struct checkpoint_action *action)
 {
     switch (action->type) {
@@ -273,7 +282,7 @@ static void perform(struct node *n, const struct checkpoint_action *action)
         node_publish(n, BARRIER_KEY, action->text);
         break;
     case CHECKPOINT_PUBLISH_ACK:
-        node_publish(n, ACK_KEY, action->text);
+        publish_ack(n, action->text);
         break;
     case CHECKPOINT_CONTROL:
         send_control(n, action);
