@@ -15,7 +15,7 @@ import time
 import unittest
 
 from cluster import INTERVAL_MS, ClusterTest, agree, wait_until
-from streams_test import DONE, FAST, NO, Stories, joined, number
+from programs import DONE, FAST, NO, Stories, joined, number
 
 BACK = "back"  # the stage that flows from the sleeper
 BURIED = re.compile(r"node 2 was taken for dead: of ([\d,]+) records of \S+, ([\d,]+) were confirmed")

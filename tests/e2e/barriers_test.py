@@ -18,16 +18,18 @@ import threading
 import time
 import unittest
 
-from cluster import Cluster, ClusterTest, agree, seeded, wait_until
+from cluster import ClusterTest, agree, seeded, wait_until
 from flow import (
     Flow, check_cut, check_cuts, check_done, check_owners, check_whole, committed, marks
 )
+from programs import FAST as QUICK
+from programs import Shared as AnyShared
+from programs import Stories
 from proxy import Proxy, free_port
-from streams_test import FAST, Stories, words
 
 COMMITTED, ABORTED, UNKNOWN = 0, 1, 5
 ALIGN_S = 3
-FAST = {**FAST, "checkpoint.align_timeout": f"{ALIGN_S}s", "shuffle.window": "512KiB"}
+FAST = {**QUICK, "checkpoint.align_timeout": f"{ALIGN_S}s", "shuffle.window": "512KiB"}
 STORM_S = float(os.environ.pop("WEFT_STORM_SECONDS", "7"))  # of each of the two
 
 # The next checkpoint commits within detection (12 intervals) and 2 s: tests wait
@@ -128,17 +130,8 @@ class Barriers(Stories):
         self.wait("lines come", lambda: all(sink.out() for sink in sinks))
 
 
-class Shared(unittest.TestCase, Barriers):
-    """Stories that hurt no node: one cluster of three for all of them."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.close)
-        cls.nodes = cls.cluster.start(3, **FAST)
-
-    def setUp(self):
-        print(f"\n  {self.id().split('.')[-1]}", flush=True)
+class Shared(AnyShared, Barriers):
+    settings = FAST
 
 
 class Asking(Shared):

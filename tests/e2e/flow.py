@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from streams_test import DONE, Program, joined, lines_of
+from programs import DONE, Program, lines_of
 
 KEYS = 199
 MARK = re.compile(

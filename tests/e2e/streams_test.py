@@ -15,142 +15,18 @@ import threading
 import time
 import unittest
 
-from cluster import Cluster, ClusterTest, agree, seeded, wait_until
+from cluster import ClusterTest, agree, seeded, wait_until
+from programs import (
+    DONE, FAST, NO, TIMED_OUT, Shared, Stories, joined, lines_of, words,
+)
 from proxy import Proxy, free_port
 
-DONE, NO, TIMED_OUT = 0, 1, 5
 RECORD_MAX = 256 * 1024 - 4  # a line beside its length word
-FAST = {"shuffle.connect_timeout": "1s", "shuffle.reconnect_max": "1s"}
-NOT_CONFIRMED = re.compile(r"([\d,]+) of ([\d,]+) records of \S+ not confirmed|"
-                           r"([\d,]+) of ([\d,]+) records not confirmed")
-LOST = re.compile(r"source (\d+) of node (\d+) was lost after ([\d,]+) records?")
-
-
-def number(text):
-    return int(text.replace(",", ""))
-
-
-def lines_of(data):
-    return data.split(b"\n")[:-1]
-
-
-def words(count, keys=997):
-    """Lines with many repeated keys."""
-    return [b"word-%d" % (i * 7919 % keys) for i in range(count)]
-
-
-def joined(lines):
-    return b"".join(line + b"\n" for line in lines)
 
 
 def rss_kib(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
-
-
-class Program:
-    """A `weft recv` or `weft send` that goes on, its output kept in files."""
-
-    def __init__(self, test, node, *args, stdin=subprocess.DEVNULL, stdout=None):
-        name = os.path.join(test.cluster.dir, f"p{test.programs()}")
-        self.out_path, self.err_path = name + ".out", name + ".err"
-        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = node.spawn(*args, stdin=stdin, stdout=stdout or out, stderr=err)
-        self.stdin = self.process.stdin
-        test.addCleanup(self.end)
-
-    def write(self, lines):
-        self.stdin.write(joined(lines))
-        self.stdin.flush()
-
-    def out(self):
-        with open(self.out_path, "rb") as f:
-            return f.read()
-
-    def lines(self):
-        return lines_of(self.out())
-
-    def said(self):
-        with open(self.err_path, encoding="utf-8") as f:
-            return f.read()
-
-    def wait(self, timeout=60):
-        return self.process.wait(timeout)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(10)
-        if self.stdin is not None:
-            try:
-                self.stdin.close()
-            except BrokenPipeError:
-                pass
-        for word in ("Sanitizer", "runtime error", "Assertion"):
-            if word in self.said():
-                raise AssertionError(self.said())
-
-
-class Stories:
-    """What tests with a cluster of their own and a shared one have in common."""
-
-    def programs(self):
-        self.count = getattr(self, "count", 0) + 1
-        return f"{self.id().split('.')[-1]}-{self.count}"
-
-    def stage(self):
-        return self.id().split(".")[-1].replace("test_", "")[:48]
-
-    def recv(self, node, *args, stage=None, **kwargs):
-        return Program(self, node, "recv", stage or self.stage(), *args, **kwargs)
-
-    def source(self, node, *args, stage=None, **kwargs):
-        """A `weft send` that the test writes to."""
-        kwargs.setdefault("stdin", subprocess.PIPE)
-        return Program(self, node, "send", stage or self.stage(), *args, **kwargs)
-
-    def send(self, node, data, *args, stage=None, timeout=120):
-        return node.run("send", stage or self.stage(), *args, input=data, timeout=timeout)
-
-    def sinks_on(self, node, on, stage=None):
-        """`node` knows a sink of the stage on each of the nodes `on`."""
-        stage = stage or self.stage()
-
-        def known():
-            found = [n.number for n in on
-                     if stage in json.loads(node.get("weft:sinks", n.number) or "{}")]
-            return len(found) == len(on)
-
-        wait_until(f"sinks known on {[n.number for n in on]}", known)
-
-    def confirmed(self, node):
-        wait_until(
-            "all that was sent is confirmed",
-            lambda: sum(p["unconfirmed_records"] for p in node.info()["shuffle"]["peers"]) == 0,
-        )
-
-    def counts(self, text):
-        """(not confirmed, sent) of a source's last sentence."""
-        found = NOT_CONFIRMED.search(text)
-        self.assertIsNotNone(found, text)
-        return tuple(number(g) for g in found.groups() if g is not None)
-
-    def lost(self, text):
-        """(node, records) of each source that a sink says was lost."""
-        return [(int(f[1]), number(f[2])) for f in LOST.findall(text)]
-
-
-class Shared(unittest.TestCase, Stories):
-    """Stories that hurt no node: one cluster of three for all of them."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.close)
-        cls.nodes = cls.cluster.start(3, **FAST)
-
-    def setUp(self):
-        print(f"\n  {self.id().split('.')[-1]}", flush=True)
 
 
 class EveryLineOnce(Shared):
@@ -657,12 +533,12 @@ class BrokenConnections(ClusterTest, Stories):
 
 
 class EndsOfNodes(ClusterTest, Stories):
-    def running(self, count=1000):
-        """Three nodes; a source on the first, sinks on the others."""
+    def running(self, count=1000, at=(1, 2)):
+        """Three nodes; a source on the first, sinks on those of the others."""
         nodes = self.cluster.start(3, **FAST)
-        sinks = [self.recv(n) for n in nodes[1:]]
-        self.sinks_on(nodes[0], nodes[1:])
-        source = self.source(nodes[0], "--sinks", "2")
+        sinks = [self.recv(nodes[i]) for i in at]
+        self.sinks_on(nodes[0], [nodes[i] for i in at])
+        source = self.source(nodes[0], "--sinks", str(len(at)))
         source.write(words(count))
         wait_until("its lines are there", lambda: sum(len(s.lines()) for s in sinks) == count)
         self.confirmed(nodes[0])
@@ -717,37 +593,45 @@ class EndsOfNodes(ClusterTest, Stories):
         self.assertEqual(total, 1000)
 
     def test_sigterm_at_the_node_of_a_sink(self):
-        (a, b, c), source, (leaving, kept) = self.running()
-        stopper = threading.Thread(target=b.stop)
-        stopper.start()
-        wait_until("it drains", lambda: a.members()["2"]["state"] == "draining")
-        self.assertEqual(b.run("recv", "another").returncode, NO)
-        source.write(words(500))
-        wait_until(
-            "what runs goes on", lambda: len(leaving.lines()) + len(kept.lines()) == 1500
-        )
-        stopper.join()
-        self.assertEqual(b.process.returncode, DONE)
-        self.assertEqual(source.wait(), NO)
-        self.assertIn("node 2", source.said())
-        missing, sent = self.counts(source.said())
-        self.assertEqual(missing, 0)
-        self.assertEqual(sent, len(leaving.lines()))
-        self.assertEqual(leaving.wait(), NO)
-        self.assertEqual(kept.wait(), NO)
-        self.assertEqual(self.lost(kept.said()), [(1, len(kept.lines()))])
-
-    def test_what_ends_in_time_ends_well(self):
-        (a, b, c), source, sinks = self.running()
-        stopper = threading.Thread(target=b.stop)
-        stopper.start()
-        wait_until("it drains", lambda: a.members()["2"]["state"] == "draining")
+        """Its keys move to the other one at a checkpoint."""
+        (_, b, _), source, sinks = self.running()
+        self.assertLess(self.ended_in_time(b), 5)
         source.write(words(500))
         source.stdin.close()
         self.assertEqual(source.wait(), DONE, source.said())
         for sink in sinks:
             self.assertEqual(sink.wait(), DONE, sink.said())
         self.assertEqual(sum(len(s.lines()) for s in sinks), 1500)
+
+    def draining(self, a, b):
+        """`b` drains, and its keys have nowhere to go."""
+        stopper = threading.Thread(target=b.stop)
+        stopper.start()
+        self.addCleanup(stopper.join)
+        wait_until("it drains", lambda: a.members()["2"]["state"] == "draining")
+        return stopper
+
+    def test_sigterm_at_the_node_of_the_only_sink(self):
+        (a, b, _), source, (leaving,) = self.running(at=(1,))
+        stopper = self.draining(a, b)
+        self.assertEqual(b.run("recv", "another").returncode, NO)
+        source.write(words(500))
+        wait_until("what runs goes on", lambda: len(leaving.lines()) == 1500)
+        stopper.join()
+        self.assertEqual(b.process.returncode, DONE)
+        self.assertEqual(source.wait(), NO)
+        self.assertIn("node 2", source.said())
+        self.assertEqual(self.counts(source.said()), (0, 1500))
+        self.assertEqual(leaving.wait(), NO)
+
+    def test_what_ends_in_time_ends_well(self):
+        (a, b, _), source, (leaving,) = self.running(at=(1,))
+        stopper = self.draining(a, b)
+        source.write(words(500))
+        source.stdin.close()
+        self.assertEqual(source.wait(), DONE, source.said())
+        self.assertEqual(leaving.wait(), DONE, leaving.said())
+        self.assertEqual(len(leaving.lines()), 1500)
         start = time.monotonic()
         stopper.join()
         self.assertLess(time.monotonic() - start, 4)
@@ -858,14 +742,17 @@ class UnderLoad(ClusterTest, Stories):
             self.assertLessEqual(rows[number_]["confirmed"], len(self.check_kept(sink)))
 
     def test_sigterm_at_the_node_of_a_sink(self):
-        (_, b, _), source, (left, kept) = self.flowing(self.steady)
+        (_, b, _), source, sinks = self.flowing(self.steady)
         start = time.monotonic()
         self.assertEqual(b.stop(), DONE)
         self.assertLess(time.monotonic() - start, 8.5)
-        rows = self.report(source)
-        self.assertEqual(left.wait(), NO)
-        self.assertLessEqual(rows[2]["confirmed"], left.out().count(b"\n"))
-        self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
+        self.enough.set()
+        self.assertEqual(source.wait(), DONE, source.said())
+        for sink in sinks:
+            self.assertEqual(sink.wait(), DONE, sink.said())
+        kept = [line for sink in sinks for line in sink.lines()]
+        self.assertEqual(len(kept), json.loads(source.out())["confirmed"])
+        self.assertEqual(len(set(kept)), len(kept))
 
     def test_a_node_that_stays_stopped_is_given_up(self):
         (_, b, _), source, (stopped, kept) = self.flowing(self.fast)
@@ -877,8 +764,9 @@ class UnderLoad(ClusterTest, Stories):
         self.assertLessEqual(rows[3]["confirmed"], len(self.check_kept(kept)))
         b.signal(signal.SIGCONT)
         start = time.monotonic()
-        self.check_kept(stopped)
+        self.assertEqual(stopped.wait(), NO)
         self.assertLess(time.monotonic() - start, 15, "it is told when it wakes up")
+        self.assertIn("node 2 was taken for dead", stopped.said())
         self.assertLessEqual(rows[2]["confirmed"], len(stopped.lines()))
 
 
