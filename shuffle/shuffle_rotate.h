@@ -25,9 +25,9 @@ struct shuffle_streams;
 void shuffle_rotate(struct shuffle_streams *st,
         const struct shuffle_cut_place *place, bool is_in_time);
 
-/* Behind its places, an outcome is there. Of a commit that is learned of too late,
- * and from somebody who does not know its places, the sources fail that it held:
- * their stages may go elsewhere now. */
+/* Behind its places, an outcome is there. Of a commit that is learned of too
+ * late, and from somebody who does not know its places, the sources fail that
+ * it held: their stages may go elsewhere now. */
 void shuffle_rotate_decided(struct shuffle_streams *st,
         const struct shuffle_cut_outcome *outcome, bool is_in_time);
 

@@ -8,8 +8,8 @@
  *                                                          ▼
  *              (gone) ◄── every stream DONE: DONE ──── DRAINING
  *
- * A cut may place its stage anew (shuffle/shuffle_rotate.h): then it holds what it
- * reads until that is decided and the new sinks have answered.
+ * A cut may place its stage anew (shuffle/shuffle_rotate.h): then it holds what
+ * it reads until that is decided and the new sinks have answered.
  *
  * From any state it may fail; then its streams are told, its program gets a
  * summary and FAIL, and it is gone at once. What its program wrote and no

@@ -118,8 +118,7 @@ void shuffle_streams_heard(
         struct shuffle_streams *st, uint64_t id, uint64_t heard_ms);
 
 /* A link in the Weft dialect has come up, or any link is gone. `outgoing`: we
- * connected.
- * `generation` is the peer's as it greeted. */
+ * connected. `generation` is the peer's as it greeted. */
 void shuffle_streams_link_up(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer, uint64_t generation, bool outgoing);
 void shuffle_streams_link_down(
@@ -134,9 +133,10 @@ void shuffle_streams_unreachable(struct shuffle_streams *st, uint64_t now_ms,
 bool shuffle_streams_receive(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer, uint8_t tag, struct bytes payload);
 
-/* VnodeData that a LaminarDB peer sent on that link, for the sink of the stage `laminar`. `own` is
- * the block that it lies in, from now on ours, or NULL: it is copied. False:
- * there is no memory for a copy; its connection must not go on without it. */
+/* VnodeData that a LaminarDB peer sent on that link, for the sink of the stage
+ * `laminar`. `own` is the block that it lies in, from now on ours, or NULL: it
+ * is copied. False: there is no memory for a copy; its connection must not go
+ * on without it. */
 bool shuffle_streams_laminar(struct shuffle_streams *st, uint64_t now_ms,
         uint32_t link, uint64_t peer,
         const struct shuffle_wire_vnode_data *data, struct block *own);
