@@ -193,6 +193,7 @@ struct checkpoint_part {
     char error[CHECKPOINT_REASON_BYTES]; /* of our refusal */
     uint64_t missing[CHECKPOINT_NAMED_MAX]; /* likewise */
     size_t missing_count;
+    uint64_t lost_to; /* the leader, when the outcome is not to be had of it */
     char *ack_text; /* what we have said, or NULL */
 };
 

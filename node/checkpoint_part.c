@@ -99,6 +99,7 @@ static void start(struct checkpoint *c, uint64_t now_us,
     part->was_acked = false;
     part->error[0] = '\0';
     part->missing_count = 0;
+    part->lost_to = 0;
     free(part->ack_text);
     part->ack_text = NULL;
 }
@@ -505,6 +506,8 @@ static void end_without_word(struct checkpoint *c, uint64_t now_us,
     const struct control_announcement word = {
             .epoch = attempt->epoch,
             .reason = bytes_text(reason),
+            .missing = &c->part.lost_to,
+            .missing_count = c->part.lost_to == 0 ? 0 : 1,
     };
 
     if (code == SHUFFLE_OUTCOME_UNKNOWN) {
@@ -568,6 +571,7 @@ void checkpoint_part_member(struct checkpoint *c, uint64_t now_us, uint64_t id)
     } else {
         return;
     }
+    c->part.lost_to = id;
     checkpoint_part_give_up(c, now_us, reason);
 }
 
@@ -578,6 +582,7 @@ static void say_silence(struct checkpoint *c, uint64_t now_us)
     checkpoint_reason_add(reason,
             "node %" PRIu64 ", which led it, has not said what became of it",
             c->part.attempt.leader);
+    c->part.lost_to = c->part.attempt.leader;
     checkpoint_part_give_up(c, now_us, reason);
 }
 

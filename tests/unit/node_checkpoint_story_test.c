@@ -907,6 +907,8 @@ static void whoever_comes_back_is_asked_at_once(void **state)
     leader.live = false;
     h_fact(&h, 0, leader);
     assert_int_equal(h_latest(&h, 0)->outcome, SHUFFLE_OUTCOME_UNKNOWN);
+    assert_int_equal(h_latest(&h, 0)->missing_count, 1);
+    assert_int_equal(h_latest(&h, 0)->missing[0], 1);
     before = h.nodes[0]->sent;
     leader.live = true;
     leader.generation++;
