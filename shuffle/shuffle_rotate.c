@@ -139,23 +139,6 @@ static void open_streams(
     }
 }
 
-static void fail(struct shuffle_streams *st, struct shuffle_source *source,
-        const char *why)
-{
-    char text[2 * SHUFFLE_SENTENCE_BYTES];
-    char lost[SHUFFLE_COUNT_BYTES];
-    char all[SHUFFLE_COUNT_BYTES];
-
-    (void)snprintf(text, sizeof(text), "%s: %s of %s %s of %s not confirmed",
-            why,
-            shuffle_count_text(
-                    source->read_records - shuffle_source_taken(source), lost),
-            shuffle_count_text(source->read_records, all),
-            shuffle_records_word(source->read_records), source->stage->name);
-    shuffle_source_fail(
-            st, source, SHUFFLE_FAIL_SOURCE_LOST, SHUFFLE_FAIL_NODE_LOST, text);
-}
-
 static void undo(struct shuffle_streams *st, struct shuffle_source *source,
         struct plan *plan)
 {
@@ -185,7 +168,8 @@ static void rotate_source(struct shuffle_streams *st,
                     0 ||
             !plan_streams(st, source, &plan)) {
         undo(st, source, &plan);
-        fail(st, source, "the node has no memory for another placement");
+        shuffle_source_lose(
+                st, source, "the node has no memory for another placement");
         return;
     }
     adopt(st, source, &plan);
@@ -201,7 +185,7 @@ static bool is_at_cut(const struct shuffle_source *source)
 static void fail_gone_on(
         struct shuffle_streams *st, struct shuffle_source *source)
 {
-    fail(st, source,
+    shuffle_source_lose(st, source,
             "a checkpoint has placed the stage anew, and this node had gone on "
             "without it");
 }
@@ -298,7 +282,7 @@ static void fail_refused(struct shuffle_streams *st,
             "node %" PRIu64 ", new in the placement of %s, %s", out->sink.node,
             out->source->stage->name, how);
     shuffle_outstream_unlink(st, out); /* it has no stream to fail */
-    fail(st, out->source, what);
+    shuffle_source_lose(st, out->source, what);
 }
 
 bool shuffle_rotate_answered(struct shuffle_streams *st,

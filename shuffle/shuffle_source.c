@@ -143,7 +143,7 @@ static void tell_summary(
     shuffle_actions_push(&st->actions, &action, writer_bytes(&w));
 }
 
-uint64_t shuffle_source_taken(const struct shuffle_source *source)
+static uint64_t taken_records(const struct shuffle_source *source)
 {
     uint64_t taken = 0;
 
@@ -167,17 +167,26 @@ static void end_failed(struct shuffle_streams *st,
         }
     }
     tell_summary(st, source);
-    shuffle_tell_fail(
-            st, source->client, shuffle_source_taken(source), code, text);
+    shuffle_tell_fail(st, source->client, taken_records(source), code, text);
     shuffle_tell_close(st, source->client);
     detach(st, source);
 }
 
-void shuffle_source_fail(struct shuffle_streams *st,
-        struct shuffle_source *source, enum shuffle_fail_code to_sinks,
-        enum shuffle_fail_code code, const char *text)
+void shuffle_source_lose(struct shuffle_streams *st,
+        struct shuffle_source *source, const char *what)
 {
-    end_failed(st, source, NULL, to_sinks, code, text);
+    char lost[SHUFFLE_COUNT_BYTES];
+    char all[SHUFFLE_COUNT_BYTES];
+    char text[2 * SHUFFLE_SENTENCE_BYTES];
+
+    (void)snprintf(text, sizeof(text), "%s: %s of %s %s of %s not confirmed",
+            what,
+            shuffle_count_text(
+                    source->read_records - taken_records(source), lost),
+            shuffle_count_text(source->read_records, all),
+            shuffle_records_word(source->read_records), source->stage->name);
+    end_failed(st, source, NULL, SHUFFLE_FAIL_SOURCE_LOST,
+            SHUFFLE_FAIL_NODE_LOST, text);
 }
 
 /* `what` ends in a colon's left side: "the sink of words on node 2 left". */
@@ -282,7 +291,7 @@ void shuffle_source_drain(
             "node %llu is leaving: %s of %s records of %s not confirmed",
             (unsigned long long)st->options.id,
             shuffle_count_text(
-                    source->read_records - shuffle_source_taken(source), lost),
+                    source->read_records - taken_records(source), lost),
             shuffle_count_text(source->read_records, all), source->stage->name);
     end_failed(st, source, NULL, SHUFFLE_FAIL_DRAINING, SHUFFLE_FAIL_DRAINING,
             text);

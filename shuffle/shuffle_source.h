@@ -90,10 +90,10 @@ bool shuffle_source_done(struct shuffle_streams *st,
 bool shuffle_source_failed(struct shuffle_streams *st,
         struct shuffle_outstream *out, const struct shuffle_wire_fail *fail);
 
-/* Fails it: every stream is told, its program gets a summary and `text`. */
-void shuffle_source_fail(struct shuffle_streams *st,
-        struct shuffle_source *source, enum shuffle_fail_code to_sinks,
-        enum shuffle_fail_code code, const char *text);
+/* Fails it as a whole. `what` is the left side of a colon, the right side is
+ * how many of the records that were read are not confirmed. */
+void shuffle_source_lose(struct shuffle_streams *st,
+        struct shuffle_source *source, const char *what);
 
 /* Fails it for one of its streams. `what` is the left side of a colon, the
  * right side is how many of so many records are not confirmed. */
@@ -105,9 +105,6 @@ void shuffle_source_fail_by(struct shuffle_streams *st,
  * its `cut_next` records are confirmed. */
 void shuffle_source_fail_left_out(
         struct shuffle_streams *st, struct shuffle_outstream *out);
-
-/* Records that its sinks have confirmed. */
-uint64_t shuffle_source_taken(const struct shuffle_source *source);
 
 /* What the pool and the gossip say of the node of one of its sinks. */
 void shuffle_source_link_up(

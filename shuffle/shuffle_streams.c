@@ -723,32 +723,17 @@ void shuffle_streams_doubt(
     st->is_unsettled = true;
 }
 
-static void bury_source(
-        struct shuffle_streams *st, struct shuffle_source *source)
-{
-    char lost[SHUFFLE_COUNT_BYTES];
-    char all[SHUFFLE_COUNT_BYTES];
-    char text[2 * SHUFFLE_SENTENCE_BYTES];
-
-    (void)snprintf(text, sizeof(text),
-            "node %llu was taken for dead: %s of %s %s of %s not confirmed",
-            (unsigned long long)st->options.id,
-            shuffle_count_text(
-                    source->read_records - shuffle_source_taken(source), lost),
-            shuffle_count_text(source->read_records, all),
-            shuffle_records_word(source->read_records), source->stage->name);
-    shuffle_source_fail(
-            st, source, SHUFFLE_FAIL_SOURCE_LOST, SHUFFLE_FAIL_NODE_LOST, text);
-}
-
 void shuffle_streams_buried(struct shuffle_streams *st, uint64_t now_ms)
 {
     struct shuffle_sink *sink;
+    char what[SHUFFLE_SENTENCE_BYTES];
 
     st->now_ms = now_ms;
     st->is_in_doubt = false;
+    (void)snprintf(what, sizeof(what), "node %llu was taken for dead",
+            (unsigned long long)st->options.id);
     while (st->sources != NULL) {
-        bury_source(st, st->sources);
+        shuffle_source_lose(st, st->sources, what);
     }
     while ((sink = shuffle_stage_next_sink(st, NULL)) != NULL) {
         shuffle_sink_bury(st, sink);
